@@ -1,0 +1,7 @@
+"""Fine-grained emotion recognition from few labelled multi-modal recordings (ST-F2M)."""
+
+from stf2m_sk.classifier import STF2MClassifier
+from stf2m_sk.loading import load
+from stf2m_sk.views import Views, ViewSchema
+
+__all__ = ["STF2MClassifier", "ViewSchema", "Views", "load"]

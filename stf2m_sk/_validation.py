@@ -1,0 +1,222 @@
+"""Checks at the boundary of the classifier; what passes them is not checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from stf2m_sk.views import Views
+
+__all__ = [
+    "check_groups",
+    "check_labels",
+    "check_measured",
+    "encode_labels",
+    "note_features",
+    "resolve_device",
+    "torch_threads",
+]
+
+
+def check_labels(y: ArrayLike | None, n_clips: int | None, *, name: str = "y") -> NDArray:
+    """One label a clip, of any type that can be told apart; no missing ones.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_clips,)
+        Labels.
+    n_clips : int or None
+        Number of clips; None where there is nothing to compare with.
+    name : str, default="y"
+        What the messages call them.
+
+    Returns
+    -------
+    array of shape (n_clips,)
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        If y is None, holds NaN or None, is not one-dimensional, is continuous, or has another
+        length.
+    """
+    if y is None:
+        raise ValueError(
+            "STF2MClassifier requires y to be passed, but the target y is None. Give one label "
+            "for each clip."
+        )
+    shape = np.asarray(y).shape
+    if not shape:
+        raise ValueError(f"{name} is {y!r}: y should be a 1d array, a label for each.")
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
+        raise ValueError(f"{name}: y should be a 1d array, got an array of shape {shape} instead.")
+    labels = column_or_1d(y, warn=True)
+    _check_none_missing(labels, name, "Leave out clips without a label.")
+    if not len(labels):
+        raise ValueError(f"{name} is empty: Found array with 0 sample(s). Give at least 1 label.")
+    if labels.dtype.kind == "c":
+        raise ValueError("Complex data not supported: labels are text or numbers.")
+    values = labels.tolist()
+    if any(isinstance(value, bytes) for value in values):
+        raise TypeError(f"{name} holds labels represented as bytes; decode them to text first.")
+    if len({isinstance(value, str) for value in values}) > 1:
+        raise TypeError(
+            f"{name} holds text and numbers, which cannot be mixed; give all labels as text or all "
+            "as numbers."
+        )
+    if labels.dtype.kind == "f":
+        _check_whole(labels, name)
+    if n_clips is not None and len(labels) != n_clips:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {n_clips} clips, "
+            f"y has {len(labels)} labels."
+        )
+    return labels
+
+
+def _check_none_missing(values: NDArray, name: str, advice: str) -> None:
+    missing = [i for i, value in enumerate(values.tolist()) if _is_missing(value)]
+    if missing:
+        raise ValueError(
+            f"{name} holds NaN or None at {len(missing)} place(s), the first at clip "
+            f"{missing[0]}. {advice}"
+        )
+
+
+def _is_missing(value: object) -> bool:
+    # pandas.NA by its name, since pandas may not be there; comparing it is an error.
+    return value is None or type(value).__name__ == "NAType" or value != value
+
+
+def _check_whole(labels: NDArray[np.floating], name: str) -> None:
+    """Floats must be whole numbers; in scikit-learn's words, which its checks look for."""
+    if np.isinf(labels).any():
+        raise ValueError(f"{name} contains infinity; labels are text or whole numbers.")
+    if (labels != np.floor(labels)).any():
+        raise ValueError(
+            f"Unknown label type: continuous. {name} holds numbers that are not whole; cut them "
+            "into classes first."
+        )
+
+
+def encode_labels(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """Sorted classes and the code of each label.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only.
+    """
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class only ({classes.tolist()[0]!r}), but telling emotions apart takes "
+            "at least 2 classes."
+        )
+    return classes, codes
+
+
+def check_groups(groups: ArrayLike | None, n_clips: int) -> NDArray[np.int64] | None:
+    """Codes of the people, or None.
+
+    Raises
+    ------
+    ValueError
+        If there is not one group for each clip, or one is missing.
+    """
+    if groups is None:
+        return None
+    people = np.asarray(groups)
+    if people.ndim != 1:
+        raise ValueError(
+            f"groups has shape {people.shape}; expected one person for each clip, ({n_clips},)."
+        )
+    missing = [i for i, person in enumerate(people.tolist()) if _is_missing(person)]
+    if missing:
+        raise ValueError(
+            f"groups holds NaN or None, the first at clip {missing[0]}. Every clip needs a person."
+        )
+    if len(people) != n_clips:
+        raise ValueError(
+            f"groups has {len(people)} entries for {n_clips} clips; give the person of each clip."
+        )
+    return np.unique(people, return_inverse=True)[1]
+
+
+def check_measured(views: Views) -> None:
+    """Refuse clips in which nothing is measured.
+
+    Raises
+    ------
+    ValueError
+        With the first such clip and their number.
+    """
+    empty = np.flatnonzero(~views.present.any(axis=1))
+    if len(empty):
+        raise ValueError(
+            f"{len(empty)} clip(s) hold no measured value in any modality (all NaN), the first is "
+            f"clip {empty[0]}. Leave such clips out: there is nothing to answer from."
+        )
+
+
+def note_features(estimator, X, views: Views, *, reset: bool) -> None:
+    """Set (reset) or compare `n_features_in_` and `feature_names_in_`, as scikit-learn does.
+
+    A 2-D array or DataFrame is compared by columns and names, a 3-D array by channels; all
+    others are compared by modality when they are converted.
+    """
+    shape = getattr(X, "shape", None)
+    if isinstance(X, Views) or not isinstance(shape, tuple):
+        shape = ()
+    if reset:
+        estimator.__dict__.pop("feature_names_in_", None)
+        estimator.n_features_in_ = views.shape[1]
+        if len(shape) in (2, 3):
+            validate_data(estimator, X, reset=True, skip_check_array=True)
+    elif len(shape) == 2 and shape[1] == estimator.n_features_in_:
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+
+
+def resolve_device(device: str) -> str:
+    """Name of the torch device that is meant.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or there is none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is not a torch device; use 'auto', 'cpu' or 'cuda'."
+        ) from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r}, but torch finds no CUDA device; use 'auto' or 'cpu'.")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"device={device!r} is none that torch can use here: {error}") from error
+    return device
+
+
+@contextmanager
+def torch_threads(n_threads: int | None) -> Iterator[None]:
+    """Limit torch's threads for a while; None leaves them."""
+    if n_threads is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,525 @@
+"""The classifier: meta-train on a population, personalise from a few labelled clips."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral, Real
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from stf2m_sk import persistence
+from stf2m_sk._validation import (
+    check_groups,
+    check_labels,
+    check_measured,
+    encode_labels,
+    note_features,
+    resolve_device,
+    torch_threads,
+)
+from stf2m_sk.nn.meta_rnn import Classes, MetaKnowledge
+from stf2m_sk.nn.module import ModuleSizes
+from stf2m_sk.nn.rules import RuleBase
+from stf2m_sk.personalisation import Support, embed_views, join_labels, merge, read_support
+from stf2m_sk.training.meta_train import TrainingPlan, meta_train
+from stf2m_sk.views import Views, ViewSchema, as_views
+
+__all__ = ["STF2MClassifier"]
+
+_KERNEL_DIM = 192
+_RULE_DIM = 16
+_N_BLOCKS = 2
+
+
+class STF2MClassifier(ClassifierMixin, BaseEstimator):
+    """Few-shot emotion recognition from multi-modal recordings (ST-F2M).
+
+    Meta-train once on the clips of many people with `fit`; then a handful of labelled clips of
+    a new person, or of an emotion never seen before, is enough: `adapt` returns a classifier for
+    that person in milliseconds, without a gradient step.
+
+    Parameters
+    ----------
+    n_rules : int, default=16
+        Fuzzy rules.
+    embedding_dim : int, default=64
+        Dimension of the learned part of a clip's embedding.
+    hidden_dim : int, default=32
+        Width of the learned convolutions; a multiple of 4.
+    n_kernels : int, default=400
+        Random convolution kernels beside the learned ones, shared out over the modalities.
+    dropout : float, default=0.2
+        Share of the learned activations dropped in training.
+    view_dropout : float, default=0.2
+        Probability with which a view is left out of an episode.
+    n_way : int, default=8
+        Emotions of a training episode; fewer where a person has fewer.
+    n_support : int, default=4
+        Most support clips per emotion of a training episode. The episode is answered after 0,
+        1, 2 and 4 of them.
+    n_query : int, default=4
+        Most query clips per emotion of a training episode.
+    max_epochs : int, default=8
+        Most epochs of training, of ten batches of four episodes each.
+    learning_rate : float, default=2e-3
+        Largest learning rate of the one-cycle schedule.
+    validation_fraction : float, default=0.15
+        Share of the people (without `groups`, of the clips of each class) by which epochs are
+        compared. The best epoch's weights are kept. Nobody is held out where there are fewer
+        than five people, or where those held out could not form an episode. People held out
+        still count to the population afterwards.
+    patience : int, default=4
+        Epochs without improvement after which training stops.
+    schema : ViewSchema or dict, default=None
+        Says which modalities a plain array holds: see `stf2m_sk.views.as_views`. Not needed for
+        `Views` and dicts.
+    callbacks : sequence of skorch callbacks, default=()
+        Called during meta-training.
+    device : str, default="auto"
+        Torch device of training and prediction; "auto" takes a CUDA device if there is one.
+    n_threads : int, default=None
+        Torch threads during a call; None leaves torch's setting.
+    verbose : int, default=0
+        1 shows a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Decides everything random. With the same seed and number of threads the result is the
+        same to the last bit. NumPy's and torch's global generators are never used.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        Labels of the answers, sorted.
+    population_classes_ : array
+        Labels that the population has; other labels are unknown emotions.
+    n_features_in_ : int
+        Columns of the flat form, or channels of a 3-D array.
+    feature_names_in_ : array of str
+        Column names, if X was a DataFrame with text column names.
+    schema_ : ViewSchema
+        Modalities, channels, rates and usual lengths.
+    net_ : skorch.NeuralNet
+        The meta-trained net; shared with all adapted classifiers.
+    rules_ : RuleBase
+        The trained fuzzy rules.
+    history_ : list of dict
+        Losses and accuracy of each epoch.
+    support_ : Support or None
+        Labelled clips read since meta-training.
+
+    See Also
+    --------
+    stf2m_sk.load : Read a classifier that `save` has written.
+    stf2m_sk.fuzzy.FuzzyRuleTransformer : The fuzzy rules as a step of their own.
+
+    Notes
+    -----
+    The method is ST-F2M (Wang, Qiang, Zheng, Sun, arXiv 2412.13541), of which the abstract gives
+    the parts: views as tasks, spatial and temporal convolutions, generalized fuzzy rules and a
+    meta-recurrent network. The form of each part is ours, see `stf2m_sk.nn`.
+
+    Each modality is scaled with the means and deviations of the training clips. NaN means not
+    measured: a frame, a channel or a whole modality; trailing NaN of any length changes nothing.
+    A clip in which nothing at all is measured is an error. The answer has the floating dtype of
+    X, and a clip's answer does not depend on the other clips of the call.
+
+    Examples
+    --------
+    >>> from stf2m_sk import STF2MClassifier
+    >>> from stf2m_sk.datasets import make_emotion_views
+    >>> data = make_emotion_views(n_people=6, random_state=0)
+    >>> new = data.groups == data.groups[-1]
+    >>> clf = STF2MClassifier(max_epochs=2, random_state=0)
+    >>> clf = clf.fit(data.views[~new], data.target[~new], groups=data.groups[~new])
+    >>> person = clf.adapt(data.views[new][::2], data.target[new][::2])
+    >>> person.predict_proba(data.views[new][1::2]).shape
+    (12, 4)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_rules": [Interval(Integral, 1, None, closed="left")],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "hidden_dim": [Interval(Integral, 4, None, closed="left")],
+        "n_kernels": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "view_dropout": [Interval(Real, 0, 1, closed="left")],
+        "n_way": [Interval(Integral, 2, None, closed="left")],
+        "n_support": [Interval(Integral, 1, None, closed="left")],
+        "n_query": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "schema": [ViewSchema, dict, None],
+        "callbacks": ["array-like"],
+        "device": [str],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_rules=16,
+        embedding_dim=64,
+        hidden_dim=32,
+        n_kernels=400,
+        dropout=0.2,
+        view_dropout=0.2,
+        n_way=8,
+        n_support=4,
+        n_query=4,
+        max_epochs=8,
+        learning_rate=2e-3,
+        validation_fraction=0.15,
+        patience=4,
+        schema=None,
+        callbacks=(),
+        device="auto",
+        n_threads=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_rules = n_rules
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.n_kernels = n_kernels
+        self.dropout = dropout
+        self.view_dropout = view_dropout
+        self.n_way = n_way
+        self.n_support = n_support
+        self.n_query = n_query
+        self.max_epochs = max_epochs
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.schema = schema
+        self.callbacks = callbacks
+        self.device = device
+        self.n_threads = n_threads
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # ---- the four verbs ----
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y: ArrayLike, *, groups: ArrayLike | None = None) -> STF2MClassifier:
+        """Meta-train on a population.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, array of 2 or 3 dimensions, or DataFrame
+            Clips; see `stf2m_sk.views.as_views`. NaN where not measured.
+        y : array-like of shape (n_clips,)
+            Labels of any type.
+        groups : array-like of shape (n_clips,), default=None
+            Person of each clip. Episodes are then drawn inside one person, and the others are
+            its population: that is how the classifier will be used on a new person. By default
+            all clips count as one population.
+
+        Returns
+        -------
+        STF2MClassifier
+            This classifier; `predict` gives the population's answer (zero shots).
+
+        Raises
+        ------
+        ValueError
+            If X, y or groups do not fit together, hold infinite values, or are too few for an
+            episode: 2 clips of each of 2 classes (of one person, with `groups`).
+        """
+        if self.hidden_dim % 4:
+            raise ValueError(
+                f"hidden_dim={self.hidden_dim}, but it must be a multiple of 4: the channels are "
+                "split over four dilations."
+            )
+        views = as_views(X, self.schema)
+        labels = check_labels(y, views.n_clips)
+        people = check_groups(groups, views.n_clips)
+        check_measured(views)
+        classes, codes = encode_labels(labels)
+        signals = [_measured_part(views[name]) for name in views.names]
+        device = resolve_device(self.device)
+        random_state = check_random_state(self.random_state)
+        with torch_threads(self.n_threads):
+            net, knowledge = meta_train(
+                signals,
+                codes,
+                people,
+                self._sizes(signals),
+                self._plan(device),
+                random_state,
+            )
+        note_features(self, X, views, reset=True)
+        return self._set_fitted(
+            net=net,
+            schema=views.schema,
+            population=MetaKnowledge(*(part.cpu().double() for part in knowledge)),
+            population_classes=classes,
+            support=None,
+            classes=classes,
+        )
+
+    def adapt(self, X, y: ArrayLike, classes: ArrayLike | None = None) -> STF2MClassifier:
+        """Personalise: a new classifier from the population and these labelled clips.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Support clips of a person.
+        y : array-like of shape (n_clips,)
+            Their labels; new emotions are welcome.
+        classes : array-like, default=None
+            Labels that the new classifier answers with. By default those in `y`. A label
+            without a clip is answered from the population.
+
+        Returns
+        -------
+        STF2MClassifier
+            A fitted classifier. It starts from the population, whatever support this one had,
+            and shares its weights; this one is not changed.
+
+        Raises
+        ------
+        NotFittedError
+            If this classifier is not fitted.
+        ValueError
+            If X or y are not as at `fit`, or `classes` lacks a label of `y`.
+        TypeError
+            If labels are text where those at `fit` were numbers, or the other way round.
+        """
+        check_is_fitted(self)
+        support = self._embed_support(X, y)
+        join_labels([self.population_classes_, support.labels])  # text and numbers: an error
+        wanted = np.unique(
+            support.labels if classes is None else check_labels(classes, None, name="classes")
+        )
+        _check_covers(wanted, support.labels)
+        adapted = copy.copy(self)
+        adapted._take_support(merge(None, support), wanted)
+        return adapted
+
+    def partial_fit(self, X, y: ArrayLike, classes: ArrayLike | None = None) -> STF2MClassifier:
+        """Add labelled clips to the support; on an unfitted classifier, `fit`.
+
+        There is no gradient step: a fitted classifier answers in milliseconds. Adding clips in
+        parts, in any order, is the same as adding them at once.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Clips.
+        y : array-like of shape (n_clips,)
+            Their labels; new emotions are welcome.
+        classes : array-like, default=None
+            Further labels to answer with; `classes_` becomes the union of what it was, these and
+            those in `y`. On an unfitted classifier labels without a clip are unknown emotions.
+
+        Returns
+        -------
+        STF2MClassifier
+            This classifier.
+
+        Raises
+        ------
+        ValueError
+            If X or y are not as at `fit`, or on an unfitted classifier `classes` lacks a label
+            of `y`.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self._fit_reserving(X, y, classes)
+        new = self._embed_support(X, y)
+        wanted = [self.classes_, new.labels]
+        if classes is not None:
+            wanted.append(check_labels(classes, None, name="classes"))
+        wanted = np.unique(join_labels(wanted))
+        self._take_support(merge(self.support_, new), wanted)
+        return self
+
+    def predict_proba(self, X) -> NDArray[np.floating]:
+        """Probabilities of the labels.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Clips. Lengths may differ from those at `fit`, and modalities may be absent.
+
+        Returns
+        -------
+        array of shape (n_clips, n_classes)
+            Rows sum to 1; columns are in the order of `classes_`; float32 if X is, else float64.
+
+        Raises
+        ------
+        NotFittedError
+            If this classifier is not fitted.
+        ValueError
+            If a modality, a channel count or a rate is not as at `fit`, a value is infinite or
+            nothing is measured in a clip.
+        """
+        check_is_fitted(self)
+        views = self._as_fitted(X)
+        with torch_threads(self.n_threads):
+            embeddings = self._embed(views)
+            state = Classes(*(part.to(embeddings.dtype) for part in self._state))
+            return torch.softmax(state.logits(embeddings), dim=-1).numpy()
+
+    def predict(self, X) -> NDArray:
+        """Most probable label of each clip.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Clips.
+
+        Returns
+        -------
+        array of shape (n_clips,)
+            Labels, of the type that `fit` was given.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def save(self, path: str | Path) -> None:
+        """Write this fitted classifier to one file, without pickle.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write: safetensors with JSON in its header. Written whole or not at all.
+
+        Raises
+        ------
+        NotFittedError
+            If this classifier is not fitted.
+        TypeError
+            If labels or parameters have a type that JSON cannot carry.
+        """
+        check_is_fitted(self)
+        persistence.save(self, path)
+
+    # ---- what was learned ----
+
+    @property
+    def rules_(self) -> RuleBase:
+        """The trained fuzzy rules."""
+        check_is_fitted(self)
+        return self.net_.module_.rules.as_arrays()
+
+    @property
+    def history_(self) -> list[dict]:
+        """Losses and accuracy of each epoch."""
+        check_is_fitted(self)
+        kept = ("epoch", "train_loss", "valid_loss", "valid_acc", "dur")
+        return [{key: row[key] for key in kept if key in row} for row in self.net_.history]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # ---- inner steps ----
+
+    def _set_fitted(
+        self, *, net, schema, population, population_classes, support, classes
+    ) -> STF2MClassifier:
+        self.net_ = net
+        self.schema_ = schema
+        self._population = population
+        self.population_classes_ = population_classes
+        self._take_support(support, classes)
+        return self
+
+    def _fit_reserving(self, X, y, classes) -> STF2MClassifier:
+        if classes is None:
+            return self.fit(X, y)
+        wanted = np.unique(check_labels(classes, None, name="classes"))
+        _check_covers(wanted, check_labels(y, None))
+        self.fit(X, y)
+        self._take_support(None, wanted)
+        return self
+
+    def _as_fitted(self, X) -> Views:
+        note_features(self, X, None, reset=False)
+        views = as_views(X, self.schema_)
+        check_measured(views)
+        return views
+
+    def _embed(self, views: Views) -> torch.Tensor:
+        return embed_views(self.net_.module_, views, self.net_.device)
+
+    def _embed_support(self, X, y) -> Support:
+        views = self._as_fitted(X)
+        labels = check_labels(y, views.n_clips)
+        with torch_threads(self.n_threads):
+            return Support(self._embed(views).double().numpy(), labels)
+
+    def _take_support(self, support: Support | None, classes: NDArray) -> None:
+        """Answer from a support; what can fail is done before the first attribute changes."""
+        with torch_threads(self.n_threads):
+            state = read_support(
+                self.net_.module_, self._population, self.population_classes_, support, classes
+            )
+        self.support_, self.classes_, self._state = support, classes, state
+
+    def _sizes(self, signals: list[NDArray[np.float32]]) -> ModuleSizes:
+        return ModuleSizes(
+            n_channels=[signal.shape[1] for signal in signals],
+            n_timesteps=[signal.shape[2] for signal in signals],
+            hidden_dim=self.hidden_dim,
+            embedding_dim=self.embedding_dim,
+            n_blocks=_N_BLOCKS,
+            n_kernels=self.n_kernels,
+            kernel_dim=min(_KERNEL_DIM, len(signals[0])),
+            n_rules=self.n_rules,
+            rule_dim=_RULE_DIM,
+            dropout=self.dropout,
+        )
+
+    def _plan(self, device: str) -> TrainingPlan:
+        return TrainingPlan(
+            n_way=self.n_way,
+            n_support=self.n_support,
+            n_query=self.n_query,
+            max_epochs=self.max_epochs,
+            learning_rate=self.learning_rate,
+            view_dropout=self.view_dropout,
+            validation_fraction=self.validation_fraction,
+            patience=self.patience,
+            callbacks=self.callbacks,
+            progress=bool(self.verbose),
+            device=device,
+        )
+
+
+def _measured_part(signal: NDArray) -> NDArray[np.float32]:
+    """A modality up to the last frame that any clip has, so that padding decides nothing."""
+    measured = np.flatnonzero(~np.isnan(signal).all(axis=(0, 1)))
+    length = measured[-1] + 1 if len(measured) else 1
+    return np.ascontiguousarray(signal[:, :, :length], dtype=np.float32)
+
+
+def _check_covers(classes: NDArray, labels: NDArray) -> None:
+    extra = np.setdiff1d(labels, classes)
+    if len(extra):
+        raise ValueError(
+            f"y holds labels that `classes` lacks: {extra.tolist()}. Add them to `classes`, or "
+            "leave their clips out."
+        )

@@ -1,0 +1,199 @@
+"""Random convolution kernels: the part of the encoder that no gradient touches."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stf2m_sk.nn._layers import convolve_each
+
+__all__ = ["RandomKernels"]
+
+_TAPS = 9
+_MOST_MIXED_CHANNELS = 9
+_POSITIONS = 128  # positions along a clip of the usual length at which the kernels are read
+_CLIPS_AT_ONCE = 32  # keeps the working set in the cache, and memory flat in the number of clips
+
+
+class RandomKernels(nn.Module):
+    r"""Random dilated kernels over random channel mixtures, pooled by proportion above a bias.
+
+    Every kernel mixes a few channels with random weights (spatial), convolves the mixture with
+    nine random taps that sum to zero at one of up to five dilations (temporal), and says for
+    what share of the clip the result lies above each of a few biases:
+
+    .. math::
+
+        f_{kj} = \frac{1}{|T|} \sum_{t \in T}
+                 \mathrm{clip}\Big(\frac{(w_k * x)_t - b_{kj}}{s_k} + \frac12, 0, 1\Big),
+
+    over the measured frames T. The ramp of width s in place of a step makes the features
+    continuous in the signal. Nothing here is trained: the biases are quantiles of the responses
+    of the training clips, set by `calibrate`.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of the modality.
+    n_timesteps : int
+        Usual length of a clip, in frames; decides the dilations and the stride.
+    n_kernels : int
+        Number of kernels, spread evenly over the dilations.
+    n_biases : int
+        Biases, hence features, of a kernel.
+    generator : torch.Generator
+        Source of mixtures and taps.
+
+    Attributes
+    ----------
+    n_features : int
+        ``n_kernels * n_biases``.
+    mixtures : Buffer of shape (n_kernels, n_channels)
+        Channel weights.
+    taps : Buffer of shape (n_kernels, 9)
+        Taps; each row has mean 0 and norm 1.
+    biases : Buffer of shape (n_kernels, n_biases)
+        Biases b in units of the ramp's width.
+    ramps : Buffer of shape (n_kernels,)
+        Widths s of the ramps.
+
+    Notes
+    -----
+    Dilated kernels with proportion-of-positive pooling are those of MiniRocket (Dempster,
+    Schmidt, Webb, arXiv 2012.08791). Gaussian taps and mixtures, the ramp and the masks are
+    ours.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.kernels import RandomKernels
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> kernels = RandomKernels(3, 120, n_kernels=50, n_biases=4, generator=generator)
+    >>> signal, frames = torch.randn(10, 3, 120, generator=generator), torch.ones(10, 120)
+    >>> kernels.calibrate(signal, frames)
+    >>> kernels(signal, frames).shape
+    torch.Size([10, 200])
+    """
+
+    def __init__(
+        self,
+        n_channels: int,
+        n_timesteps: int,
+        *,
+        n_kernels: int,
+        n_biases: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.stride = max(1, round(n_timesteps / _POSITIONS))
+        self.dilations = _dilations(n_timesteps, n_kernels)
+        self.n_features = n_kernels * n_biases
+        taps = torch.randn(n_kernels, _TAPS, generator=generator)
+        taps = taps - taps.mean(1, keepdim=True)
+        self.register_buffer("taps", taps / taps.norm(dim=1, keepdim=True))
+        self.register_buffer("mixtures", _mixtures(n_kernels, n_channels, generator))
+        self.register_buffer("biases", torch.zeros(n_kernels, n_biases))
+        self.register_buffer("ramps", torch.ones(n_kernels))
+
+    def forward(self, signal: Tensor, frames: Tensor) -> Tensor:
+        """Features of clips.
+
+        Parameters
+        ----------
+        signal : Tensor of shape (n_clips, n_channels, n_frames)
+            Standardised signal, 0 where not measured.
+        frames : Tensor of shape (n_clips, n_frames)
+            1 for a measured frame, 0 for one that is not.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_features)
+            In [0, 1]; all 0 for a clip without a measured frame at the positions that are read
+            (every `stride`-th frame).
+        """
+        parts = zip(signal.split(_CLIPS_AT_ONCE), frames.split(_CLIPS_AT_ONCE), strict=True)
+        return torch.cat([self._pool(self._respond(part), frame) for part, frame in parts])
+
+    @torch.no_grad()
+    def calibrate(self, signal: Tensor, frames: Tensor) -> None:
+        """Set the biases to quantiles, and the ramps to a share of the spread, of the responses.
+
+        Parameters
+        ----------
+        signal : Tensor of shape (n_clips, n_channels, n_frames)
+            Standardised training signal; 100 clips are plenty.
+        frames : Tensor of shape (n_clips, n_frames)
+            1 for a measured frame, 0 for one that is not.
+        """
+        self.ramps.fill_(1.0)
+        responses = self._respond(signal).transpose(0, 1)
+        measured = frames[:, :: self.stride] > 0
+        responses = responses[:, measured]
+        if responses.shape[1] == 0:
+            return
+        n_kernels, n_biases = self.biases.shape
+        # Golden-ratio steps spread the quantiles of different kernels evenly over (0, 1).
+        offsets = torch.arange(n_kernels, dtype=responses.dtype) * (math.sqrt(5) - 1) / 2 % 1
+        levels = (torch.arange(n_biases)[None] + offsets[:, None]) / n_biases
+        ordered = responses.sort(1).values
+        rows = (levels * (ordered.shape[1] - 1)).round().long().to(ordered.device)
+        # Few frames give few steps to the proportion; a wider ramp then keeps it informative.
+        softness = max(0.1, 1.0 / math.sqrt(measured.shape[1]))
+        ramps = softness * responses.std(1, correction=0)
+        self.ramps.copy_(torch.where(ramps > 1e-6, ramps, 1.0))
+        self.biases.copy_(ordered.gather(1, rows) / self.ramps[:, None])
+
+    def _respond(self, signal: Tensor) -> Tensor:
+        """Responses (n_clips, n_kernels, n_positions), in units of the ramps."""
+        taps = self.taps / self.ramps[:, None]
+        margin = self.dilations[-1][0] * (_TAPS // 2)
+        mixed = F.pad(torch.matmul(self.mixtures, signal), (margin, margin))
+        parts = [
+            convolve_each(
+                mixed[:, rows],
+                taps[rows],
+                dilation=dilation,
+                n_frames=signal.shape[2],
+                stride=self.stride,
+            )
+            for dilation, rows in self.dilations
+        ]
+        return torch.cat(parts, dim=1)
+
+    def _pool(self, responses: Tensor, frames: Tensor) -> Tensor:
+        frames = frames[:, :: self.stride]
+        count = frames.sum(1).clamp_min(1.0)
+        # A response of -inf lies above no bias, so that plain sums leave unmeasured frames out.
+        responses = responses.masked_fill((frames == 0)[:, None], -torch.inf)
+        above = [
+            (responses - (bias - 0.5)[:, None]).clamp_(0.0, 1.0).sum(2)
+            for bias in self.biases.unbind(1)
+        ]
+        return (torch.stack(above, dim=2) / count[:, None, None]).flatten(1)
+
+    def extra_repr(self) -> str:
+        """Sizes, for printing."""
+        n_kernels, n_biases = self.biases.shape
+        return f"n_kernels={n_kernels}, n_biases={n_biases}, stride={self.stride}"
+
+
+def _dilations(n_timesteps: int, n_kernels: int) -> list[tuple[int, slice]]:
+    """Dilations from 1 to the clip's length, each with the rows of its kernels."""
+    longest = max(1.0, 0.9 * (n_timesteps - 1) / (_TAPS - 1))
+    exponents = torch.linspace(0, math.log2(longest), 5)
+    dilations = sorted({int(2**exponent) for exponent in exponents.tolist()})
+    dilations = dilations[: max(1, n_kernels)]
+    edges = [round(i * n_kernels / len(dilations)) for i in range(len(dilations) + 1)]
+    return [(d, slice(edges[i], edges[i + 1])) for i, d in enumerate(dilations)]
+
+
+def _mixtures(n_kernels: int, n_channels: int, generator: torch.Generator) -> Tensor:
+    """Gaussian weights on 1 to 9 random channels of each kernel; few channels are likelier."""
+    most = min(n_channels, _MOST_MIXED_CHANNELS)
+    exponent = torch.rand(n_kernels, 1, generator=generator) * math.log2(most + 1)
+    n_mixed = (2**exponent).long().clamp(1, most)
+    order = torch.rand(n_kernels, n_channels, generator=generator).argsort(1).argsort(1)
+    return torch.randn(n_kernels, n_channels, generator=generator) * (order < n_mixed)

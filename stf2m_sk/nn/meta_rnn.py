@@ -1,0 +1,289 @@
+"""The meta-recurrent learner: from general meta-knowledge and a few clips to an answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from stf2m_sk.nn._layers import linear
+
+__all__ = ["Classes", "MetaKnowledge", "MetaRecurrentLearner", "gather_knowledge"]
+
+_STEPS = 3
+_MEMORY = 8
+_INPUTS = 6
+_CLIPS_OF_ONE_UNIT = 500.0  # population size at which a support clip has its learned weight
+_SHIFT_CLIPS = 4.0  # support clips that count as much as the belief that there is no shift
+
+
+class MetaKnowledge(NamedTuple):
+    """What the population says in embedding space; all that is kept of it.
+
+    Attributes
+    ----------
+    precision : Tensor of shape (..., dim + 1, dim + 1)
+        Sum over clips of weight times [z, 1] [z, 1]^T.
+    evidence : Tensor of shape (..., dim + 1, n_classes)
+        Sum over clips of weight times [z, 1] y^T, with y = 1 for the clip's class, else -1.
+    prototypes : Tensor of shape (..., n_classes, dim)
+        Weighted mean embedding of each class; 0 for a class without clips.
+    known : Tensor of shape (..., n_classes)
+        1 for a class that the population has, else 0.
+    n_clips : Tensor of shape (...,)
+        Number of clips behind it.
+    """
+
+    precision: Tensor
+    evidence: Tensor
+    prototypes: Tensor
+    known: Tensor
+    n_clips: Tensor
+
+
+class Classes(NamedTuple):
+    """The state of every class after the support was read.
+
+    Attributes
+    ----------
+    weights : Tensor of shape (..., dim + 1, n_classes)
+        Class weights, the last row being the offset.
+    shift : Tensor of shape (..., dim)
+        What is subtracted from a query clip: the shift of this person from the population.
+    log_scale : Tensor of shape (...,)
+        Logarithm of the factor from scores to logits.
+    """
+
+    weights: Tensor
+    shift: Tensor
+    log_scale: Tensor
+
+    def logits(self, query: Tensor) -> Tensor:
+        """Logits (..., n_clips, n_classes) of query embeddings (..., n_clips, dim)."""
+        scores = with_offset(query - self.shift[..., None, :]) @ self.weights
+        return scores * self.log_scale.exp()[..., None, None]
+
+
+def with_offset(embeddings: Tensor) -> Tensor:
+    """Append a constant 1 to each embedding, so that the last weight is an offset."""
+    return torch.cat([embeddings, torch.ones_like(embeddings[..., :1])], dim=-1)
+
+
+def gather_knowledge(embeddings: Tensor, membership: Tensor, weights: Tensor) -> MetaKnowledge:
+    """Sum a population up.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (n_clips, dim)
+        Embeddings of the population's clips.
+    membership : Tensor of shape (..., n_clips, n_classes) or (n_clips, n_classes)
+        1 where the clip has the class, else 0.
+    weights : Tensor of shape (..., n_clips)
+        1 for a clip that counts, 0 for one that does not (of the person in question, say).
+
+    Returns
+    -------
+    MetaKnowledge
+        Classes count alike, however many clips they have: each clip's weight is divided by the
+        number of clips of its class, and the weights sum to the number of clips.
+    """
+    dtype = embeddings.dtype
+    membership = membership.to(dtype) * weights.to(dtype)[..., None]
+    count = membership.sum(-2)
+    known = (count > 0).to(dtype)
+    n_clips = count.sum(-1)
+    share = membership / count.clamp_min(1.0)[..., None, :]
+    prototypes = share.transpose(-1, -2) @ embeddings
+    balance = n_clips / known.sum(-1).clamp_min(1.0)
+    clip_weights = share.sum(-1) * balance[..., None]
+    design = with_offset(embeddings)
+    weighted = design.transpose(-1, -2) * clip_weights[..., None, :]
+    targets = 2.0 * (membership > 0).to(dtype) - 1.0
+    return MetaKnowledge(weighted @ design, weighted @ targets, prototypes, known, n_clips)
+
+
+class MetaRecurrentLearner(nn.Module):
+    r"""A recurrent cell with one state per class, its weights shared over classes.
+
+    The state of class c is a weight vector :math:`w_c` and a memory :math:`h_c`. It starts from
+    meta-knowledge, the population's own solution
+
+    .. math::
+
+        w_c^0 = P^{-1} e_c, \qquad P = \Lambda + A,
+
+    where A and e_c are the population's precision and evidence (`MetaKnowledge`) and
+    :math:`\Lambda` is a learned ridge; for an unknown emotion e_c is the evidence of a class
+    that no clip of the population has. Each of three steps reads the whole support
+    :math:`(z_i, y_i)`:
+
+    .. math::
+
+        r_{ic} &= y_{ic} - w_c \cdot z_i, \\
+        h_c &\leftarrow \mathrm{GRU}(\text{evidence about } c, h_c), \\
+        w_c &\leftarrow w_c + g_t(h_c) \Big(P + \omega \sum_i z_i z_i^T\Big)^{-1}
+                \omega \sum_i r_{ic} z_i .
+
+    With :math:`g = 1` the first step is exact: it gives the ridge regression on population and
+    weighted support together. Every later step with :math:`g > 0` moves on from there towards
+    what the support alone says (iterated regularisation), so the learned gate decides for each
+    class how far this person is trusted over the population, from how wrong the population was
+    about this person. Sums over clips and weights shared over classes make the answer
+    independent of the order of clips and classes.
+
+    The query is modulated by the person's shift: the support's mean difference from the
+    population's prototypes of the same emotions, shrunk by n / (n + 4).
+
+    Parameters
+    ----------
+    ridges : sequence of float
+        Ridge at the start of each block of the embedding.
+    generator : torch.Generator
+        Source of the initial weights.
+
+    Notes
+    -----
+    That a recurrent network carries general meta-knowledge is from the abstract of ST-F2M
+    (arXiv 2412.13541); the cell is ours. It is a recurrent learned optimiser (Ravi and
+    Larochelle, ICLR 2017) with a closed-form preconditioner (Bertinetto et al.,
+    arXiv 1805.08136).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.meta_rnn import MetaRecurrentLearner, gather_knowledge
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> population = torch.randn(60, 5, generator=generator)
+    >>> membership = torch.eye(3).repeat(20, 1)
+    >>> knowledge = gather_knowledge(population, membership, torch.ones(60))
+    >>> learner = MetaRecurrentLearner([1.0], generator=generator)
+    >>> ridge = learner.ridge([5])
+    >>> support, labels = population[:6], membership[:6]
+    >>> classes = learner(knowledge, ridge, support, labels, torch.ones(6))
+    >>> classes.logits(population).shape
+    torch.Size([60, 3])
+    """
+
+    def __init__(self, ridges: Sequence[float], *, generator: torch.Generator) -> None:
+        super().__init__()
+        self.log_ridge = nn.Parameter(torch.tensor(ridges).log())
+        self.log_support_weight = nn.Parameter(torch.tensor(math.log(25.0)))
+        self.unknown_evidence = nn.Parameter(torch.tensor(-1.0))
+        self.shift_share = nn.Parameter(torch.tensor(1.0))
+        self.log_scale = nn.Parameter(torch.tensor([math.log(5.0), 0.0]))
+        self.cell = nn.utils.skip_init(nn.GRUCell, _INPUTS, _MEMORY)
+        self.gate = linear(_MEMORY, 1, generator=generator)
+        self.step_sizes = nn.Parameter(torch.tensor([1.0] + [0.0] * (_STEPS - 1)))
+        with torch.no_grad():
+            for parameter in self.cell.parameters():
+                parameter.uniform_(-(_MEMORY**-0.5), _MEMORY**-0.5, generator=generator)
+            self.gate.weight.zero_()  # starts as the exact step and nothing after it
+
+    def ridge(self, block_sizes: list[int]) -> Tensor:
+        """Diagonal of the ridge for an embedding of blocks of these sizes, offset last."""
+        sizes = torch.tensor(block_sizes, device=self.log_ridge.device)
+        ridge = self.log_ridge.exp().repeat_interleave(sizes)
+        return torch.cat([ridge, ridge.new_tensor([1e-3])])
+
+    def forward(
+        self,
+        knowledge: MetaKnowledge,
+        ridge: Tensor,
+        support: Tensor,
+        membership: Tensor,
+        weights: Tensor,
+    ) -> Classes:
+        """Read a support.
+
+        Parameters
+        ----------
+        knowledge : MetaKnowledge
+            Of the population; leading dimensions are episodes.
+        ridge : Tensor of shape (dim + 1,)
+            From `ridge`.
+        support : Tensor of shape (..., n_support, dim)
+            Embeddings of the support; n_support may be 0.
+        membership : Tensor of shape (..., n_support, n_classes)
+            1 where the clip has the class, else 0.
+        weights : Tensor of shape (..., n_support)
+            1 for a clip, 0 for padding.
+
+        Returns
+        -------
+        Classes
+            State of every class.
+        """
+        shift = self._shift(knowledge, support, membership, weights)
+        # A clip of weight 0 becomes a row of zeros, which adds nothing to any sum.
+        design = with_offset(support - shift[..., None, :]) * weights[..., None]
+        targets = (2.0 * membership - 1.0) * weights[..., None]
+        factor = torch.linalg.cholesky(knowledge.precision + torch.diag(ridge))
+        state = torch.cholesky_solve(self._evidence(knowledge), factor)
+        reach, resistance = self._support_system(design, factor, knowledge.n_clips)
+        memory = None
+        for step_size in self.step_sizes:
+            residual = targets - design @ state
+            inputs = _class_evidence(residual, membership, weights, knowledge.known)
+            memory = self._remember(inputs, memory)
+            gate = step_size + 0.5 * torch.tanh(self.gate(memory)).squeeze(-1)
+            move = reach @ torch.cholesky_solve(residual, resistance)
+            state = state + gate[..., None, :] * move
+        n_own = (membership * weights[..., None]).sum(-2)
+        n_supported = (n_own > 0).sum(-1).clamp_min(1)
+        shots = torch.log1p(weights.sum(-1) / n_supported)
+        return Classes(state, shift, self.log_scale[0] + self.log_scale[1] * shots)
+
+    def _support_system(self, design, factor, n_clips) -> tuple[Tensor, Tensor]:
+        """What a step multiplies the residuals with: (P + w Z'Z)^-1 w Z' = R (I / w + Z R)^-1.
+
+        With R = P^-1 Z'. The system to be solved is as large as the support, not as the
+        embedding, and the population's factor serves every episode.
+        """
+        n_rows = factor.shape[-1]
+        reach = torch.cholesky_solve(
+            design.transpose(-1, -2), factor.expand(*design.shape[:-2], n_rows, n_rows)
+        )
+        inverse_weight = 1.0 / self._support_weight(n_clips)
+        identity = torch.eye(design.shape[-2], dtype=design.dtype, device=design.device)
+        system = design @ reach + inverse_weight[..., None, None] * identity
+        return reach, torch.linalg.cholesky(system)
+
+    def _support_weight(self, n_clips: Tensor) -> Tensor:
+        # A person's clip must not drown in a large population: what limits the population's
+        # word about a new person is how people differ, not how many clips it was taken from.
+        return self.log_support_weight.exp() * (n_clips / _CLIPS_OF_ONE_UNIT).clamp_min(1.0)
+
+    def _evidence(self, knowledge: MetaKnowledge) -> Tensor:
+        known = knowledge.known[..., None, :]
+        no_clip_has_it = self.unknown_evidence * knowledge.precision[..., :, -1:]
+        return known * knowledge.evidence + (1.0 - known) * no_clip_has_it
+
+    def _shift(self, knowledge, support, membership, weights):
+        expected = membership @ knowledge.prototypes
+        comparable = weights * (membership @ knowledge.known[..., None]).squeeze(-1)
+        total = ((support - expected) * comparable[..., None]).sum(-2)
+        return self.shift_share * total / (comparable.sum(-1) + _SHIFT_CLIPS)[..., None]
+
+    def _remember(self, inputs: Tensor, memory: Tensor | None) -> Tensor:
+        before = None if memory is None else memory.reshape(-1, _MEMORY)
+        after = self.cell(inputs.reshape(-1, _INPUTS), before)
+        return after.reshape(*inputs.shape[:-1], _MEMORY)
+
+
+def _class_evidence(residual, membership, weights, known):
+    """What a class's memory reads: how much support there is and how wrong the state is on it."""
+    own = membership * weights[..., None]
+    other = (1.0 - membership) * weights[..., None]
+    n_own, n_other = own.sum(-2), other.sum(-2)
+    inputs = [
+        torch.log1p(n_own),
+        torch.log1p(n_own + n_other),
+        known.expand_as(n_own),
+        (residual * own).sum(-2) / n_own.clamp_min(1.0),
+        (residual * other).sum(-2) / n_other.clamp_min(1.0),
+        residual.square().sum(-2) / (n_own + n_other).clamp_min(1.0),
+    ]
+    return torch.stack(inputs, dim=-1)

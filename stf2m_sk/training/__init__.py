@@ -1,0 +1,1 @@
+"""Meta-training: episodes as index arrays, and the skorch net that learns from them."""

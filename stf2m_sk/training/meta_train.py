@@ -1,0 +1,202 @@
+"""Meta-training from ready arrays to a fitted net and the population's knowledge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch.callbacks import EarlyStopping, LRScheduler, PassthroughScoring
+from torch.optim.lr_scheduler import OneCycleLR
+
+from stf2m_sk.fuzzy import place_rules
+from stf2m_sk.nn.meta_rnn import MetaKnowledge, gather_knowledge
+from stf2m_sk.nn.module import ModuleSizes, STF2MModule
+from stf2m_sk.training.callbacks import ProgressBar
+from stf2m_sk.training.clips import TrainingClips, embed_all
+from stf2m_sk.training.episodes import EpisodeSampler
+from stf2m_sk.training.holdout import hold_out
+from stf2m_sk.training.learner import train_learner
+from stf2m_sk.training.loss import EpisodeLoss
+from stf2m_sk.training.net import EpisodeBatches, EpisodicNet
+
+__all__ = ["TrainingPlan", "gather_population", "meta_train"]
+
+_EPISODES_PER_BATCH = 4
+_BATCHES_PER_EPOCH = 10
+_VALID_BATCHES = 4
+_LEARNER_BATCHES = 12
+_WEIGHT_DECAY = 0.05
+_UNKNOWN_SHARE = 0.25
+_LEARNER_SPEED = 10.0  # the learner's few numbers are logarithms and gates: they may move faster
+_STARTS_UP = 0.15  # of all batches
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to meta-train; see the parameters of `STF2MClassifier`."""
+
+    n_way: int
+    n_support: int
+    n_query: int
+    max_epochs: int
+    learning_rate: float
+    view_dropout: float
+    validation_fraction: float
+    patience: int
+    callbacks: Sequence
+    progress: bool
+    device: str
+
+
+def meta_train(
+    signals: Sequence[NDArray[np.float32]],
+    codes: NDArray[np.integer],
+    groups: NDArray[np.integer] | None,
+    sizes: ModuleSizes,
+    plan: TrainingPlan,
+    random_state: np.random.RandomState,
+) -> tuple[EpisodicNet, MetaKnowledge]:
+    """Meta-train a network on a population.
+
+    Parameters
+    ----------
+    signals : sequence of float32 array (n_clips, n_channels, n_timesteps)
+        One array a modality, NaN where not measured.
+    codes : int array of shape (n_clips,)
+        Class codes.
+    groups : int array of shape (n_clips,) or None
+        Codes of the people.
+    sizes : ModuleSizes
+        Sizes of the network.
+    plan : TrainingPlan
+        How to train.
+    random_state : numpy.random.RandomState
+        Source of all randomness.
+
+    Returns
+    -------
+    net : EpisodicNet
+        Trained net; its best weights if some people (or clips) were held out.
+    knowledge : MetaKnowledge
+        Of the whole population, those held out included.
+    """
+    seeds = random_state.randint(np.iinfo(np.int32).max, size=3)
+    generator = torch.Generator().manual_seed(int(seeds[0]))
+    module = STF2MModule(sizes, generator=generator)
+    held_out = hold_out(codes, groups, plan.validation_fraction, random_state)
+    tensors = [torch.from_numpy(signal) for signal in signals]
+    seen = torch.from_numpy(np.flatnonzero(~held_out))
+    module.calibrate([tensor[seen] for tensor in tensors], generator=generator)
+    module.to(plan.device)
+    with torch.no_grad():
+        clips = module.prepare([tensor.to(plan.device) for tensor in tensors])
+    n_classes = int(codes.max()) + 1
+    dataset = TrainingClips(clips, codes, groups, n_classes)
+    _start_rules(module, dataset, seen, random_state)
+    sampler = partial(
+        EpisodeSampler,
+        codes,
+        groups,
+        n_modalities=len(signals),
+        n_way=plan.n_way,
+        n_support=plan.n_support,
+        n_query=plan.n_query,
+        n_episodes=_EPISODES_PER_BATCH,
+        generator=np.random.default_rng(int(seeds[2])),
+    )
+    train = sampler(
+        among=seen.numpy(), view_dropout=plan.view_dropout, unknown_share=_UNKNOWN_SHARE
+    )
+    new = None
+    if held_out.any():
+        among = np.flatnonzero(held_out)
+        new = sampler(among=among, view_dropout=0.0, unknown_share=_UNKNOWN_SHARE)
+    net = EpisodicNet(
+        module,
+        EpisodeLoss(sizes.embedding_dim, n_classes, generator=generator),
+        noise=torch.Generator(device=plan.device).manual_seed(int(seeds[1])),
+        train_batches=EpisodeBatches(train, _BATCHES_PER_EPOCH),
+        valid_batches=None if new is None else list(EpisodeBatches(new, _VALID_BATCHES)),
+        **_optimisation(plan, with_validation=new is not None),
+    )
+    # Where people are held out, they and not the encoder's own people train the learner.
+    module.learner.requires_grad_(new is None)
+    net.partial_fit(dataset)
+    if new is not None:
+        module.learner.requires_grad_(True)
+        train_learner(module, dataset, list(new.batches(_LEARNER_BATCHES)))
+    module.eval()
+    return net.release(), gather_population(module, dataset)
+
+
+def gather_population(module: STF2MModule, dataset: TrainingClips) -> MetaKnowledge:
+    """Sum up all clips, as they are embedded now."""
+    embeddings = embed_all(module, dataset.clips)
+    weights = torch.ones(len(dataset), device=embeddings.device)
+    return gather_knowledge(embeddings, dataset.membership, weights)
+
+
+def _start_rules(module, dataset, seen, random_state) -> None:
+    with torch.no_grad():
+        points = module.rule_inputs(dataset.clips.take(seen.to(dataset.codes.device)))
+    points = points.cpu().numpy().astype(np.float64)
+    n_distinct = len(np.unique(points, axis=0))
+    placement = place_rules(
+        points, min(module.sizes.n_rules, n_distinct), random_state=random_state
+    )
+    repeats = -(-module.sizes.n_rules // len(placement.centers))
+    rows = np.tile(np.arange(len(placement.centers)), repeats)[: module.sizes.n_rules]
+    module.rules.set_antecedents(placement.centers[rows], placement.widths[rows])
+
+
+def _optimisation(plan: TrainingPlan, *, with_validation: bool) -> dict:
+    fast = _LEARNER_SPEED * plan.learning_rate
+    # Patterns are tried in this order; what matches none decays.
+    groups = [
+        ("learner.*", {"lr": fast, "weight_decay": 0.0}),
+        ("*bias", {"weight_decay": 0.0}),
+        ("*norm*", {"weight_decay": 0.0}),
+        ("rules.*", {"weight_decay": 0.0}),
+    ]
+    callbacks = []
+    if with_validation:
+        callbacks += [
+            ("valid_acc", PassthroughScoring("valid_acc", lower_is_better=False)),
+            ("best", EarlyStopping(patience=plan.patience, load_best=True, sink=_say_nothing)),
+        ]
+    schedule = LRScheduler(
+        OneCycleLR,
+        max_lr=[fast] + [plan.learning_rate] * len(groups),
+        total_steps=plan.max_epochs * _BATCHES_PER_EPOCH + 1,
+        pct_start=_STARTS_UP,
+        step_every="batch",
+    )
+    callbacks += [("schedule", schedule), *_named(plan.callbacks)]
+    if plan.progress:
+        callbacks.append(("progress", ProgressBar()))
+    return {
+        "optimizer": torch.optim.AdamW,
+        "optimizer__param_groups": groups,
+        "optimizer__weight_decay": _WEIGHT_DECAY,
+        "lr": plan.learning_rate,
+        "max_epochs": plan.max_epochs,
+        "callbacks": callbacks,
+        "callbacks__print_log": None,
+        "verbose": 0,
+        "device": plan.device,
+    }
+
+
+def _named(callbacks: Sequence) -> list[tuple[str, object]]:
+    return [
+        callback if isinstance(callback, tuple) else (f"own_{i}", callback)
+        for i, callback in enumerate(callbacks)
+    ]
+
+
+def _say_nothing(*args) -> None:
+    """Where skorch would print."""

@@ -1,0 +1,160 @@
+"""What several test files share: a small population, and classifiers fitted on it."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils import Bunch
+
+from stf2m_sk import STF2MClassifier
+from stf2m_sk.datasets import make_emotion_views
+
+QUICK = {
+    "n_rules": 3,
+    "embedding_dim": 8,
+    "hidden_dim": 8,
+    "n_kernels": 8,
+    "n_way": 3,
+    "n_support": 1,
+    "n_query": 1,
+    "max_epochs": 1,
+    "random_state": 0,
+}
+
+
+def _frozen(value):
+    """Something that compares by value, to the last bit."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        content = tuple(value.tolist()) if value.dtype.kind == "O" else value.tobytes()
+        return value.dtype.str, value.shape, content
+    if isinstance(value, tuple | list):
+        return type(value).__name__, tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return tuple((name, _frozen(entry)) for name, entry in sorted(value.items()))
+    if isinstance(value, np.random.RandomState):
+        return _frozen(value.get_state())
+    return value
+
+
+@pytest.fixture(scope="session")
+def state_of():
+    """A function that writes down everything that a classifier holds."""
+
+    def state_of(classifier):
+        state = {name: _frozen(value) for name, value in vars(classifier).items() if name != "net_"}
+        if "net_" in vars(classifier):
+            module = classifier.net_.module_
+            state["net_"] = id(classifier.net_), _frozen(dict(module.state_dict()))
+            state["training"] = [part.training for part in module.modules()]
+            state["history"] = _frozen(list(classifier.net_.history))
+        return state
+
+    return state_of
+
+
+@pytest.fixture
+def _guarded(state_of):
+    """A function that copies a classifier but for its net, and looks after it in the end."""
+    before = []
+
+    def guarded(classifier):
+        before.append((classifier, state_of(classifier)))
+        return copy.copy(classifier)
+
+    yield guarded
+    for classifier, state in before:
+        assert state_of(classifier) == state, "a test changed the weights that all tests share"
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """A function that makes small classifiers that train in an instant."""
+    return lambda **parameters: STF2MClassifier(**(QUICK | parameters))
+
+
+@pytest.fixture(scope="session")
+def people():
+    """Clips of five people: four are the population, the last one is new. float64, with NaN."""
+    data = make_emotion_views(
+        n_people=5,
+        n_clips_per_emotion=3,
+        n_emotions=3,
+        missing=0.15,
+        shortest=0.6,
+        random_state=3,
+    )
+    views = data.views.select("skin", "pulse").astype(np.float64)
+    present = views.present.any(axis=1)
+    new = data.groups == data.groups[-1]
+    known = present & ~new
+    new = present & new
+    return Bunch(
+        views=views[known],
+        target=data.target[known],
+        groups=data.groups[known],
+        new_views=views[new],
+        new_target=data.target[new],
+    )
+
+
+@pytest.fixture(scope="session")
+def _fitted(people, quick):
+    return quick().fit(people.views, people.target, groups=people.groups)
+
+
+@pytest.fixture
+def fitted(_fitted, _guarded):
+    """Fitted on the population with its groups; each test gets its own copy."""
+    return _guarded(_fitted)
+
+
+@pytest.fixture(scope="session")
+def lasting(_fitted):
+    """As `fitted`, but one for all tests: for laws that change nothing."""
+    return _fitted
+
+
+@pytest.fixture(scope="session")
+def arrays():
+    """A 3-D array of two channels, and labels that the first channel's mean tells."""
+    generator = np.random.default_rng(1)
+    y = np.repeat(["calm", "tense"], 12)
+    X = generator.normal(size=(24, 2, 12))
+    X[12:, 0] += 2.0
+    return Bunch(X=X, y=y)
+
+
+@pytest.fixture(scope="session")
+def _fitted_on_array(arrays, quick):
+    return quick().fit(arrays.X, arrays.y)
+
+
+@pytest.fixture
+def fitted_on_array(_fitted_on_array, _guarded):
+    """Fitted on the 3-D array; each test gets its own copy."""
+    return _guarded(_fitted_on_array)
+
+
+@pytest.fixture
+def refuses(state_of):
+    """A function that asserts an error, and that it left the classifier as it was."""
+
+    def refuses(classifier, error, message, do):
+        before = state_of(classifier)
+        with pytest.raises(error, match=message):
+            do()
+        assert state_of(classifier) == before
+
+    return refuses
+
+
+@pytest.fixture
+def saved(fitted, people, tmp_path):
+    """The file of a classifier that knows a person and an emotion without clips."""
+    path = tmp_path / "model.safetensors"
+    adapted = fitted.adapt(people.new_views, people.new_target, classes=["awe", *fitted.classes_])
+    adapted.save(path)
+    return path

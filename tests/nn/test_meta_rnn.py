@@ -1,0 +1,550 @@
+"""The meta-recurrent learner, against closed forms and a plain NumPy evaluation in float64."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+from torch.func import functional_call
+
+from stf2m_sk.nn import meta_rnn
+from stf2m_sk.nn.meta_rnn import MetaKnowledge, MetaRecurrentLearner, gather_knowledge, with_offset
+
+laws = settings(deadline=None, max_examples=30)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def make_learner(n_blocks=1, *, seed=0):
+    """A float64 learner in which every parameter is drawn, none at its start value."""
+    learner = MetaRecurrentLearner([1.0] * n_blocks, generator=generator()).double()
+    source = generator(seed)
+    with torch.no_grad():
+        for parameter in learner.parameters():
+            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=source))
+    return learner
+
+
+def exact_learner(n_blocks=1, *, steps=(1.0, 0.0, 0.0), seed=0):
+    """A learner without a gate and without a shift: what it does has a closed form."""
+    learner = make_learner(n_blocks, seed=seed)
+    with torch.no_grad():
+        learner.gate.weight.zero_()
+        learner.gate.bias.zero_()
+        learner.shift_share.zero_()
+        learner.step_sizes.copy_(torch.tensor(steps))
+    return learner
+
+
+def one_hot(codes, n_classes):
+    return torch.nn.functional.one_hot(torch.as_tensor(codes), n_classes).double()
+
+
+def random_population(n_clips, dim, n_classes, *, seed=0):
+    source = generator(seed)
+    embeddings = torch.randn(n_clips, dim, generator=source).double()
+    return embeddings, torch.randint(n_classes, (n_clips,), generator=source)
+
+
+class Problem:
+    """A population of 30 clips and a support, with the last class unknown on request."""
+
+    def __init__(self, n_support=5, n_classes=3, dim=4, *, unknown=False, seed=0):
+        self.population, self.codes = random_population(30, dim, n_classes, seed=seed)
+        if unknown:
+            self.codes = self.codes.clamp_max(n_classes - 2)
+        self.knowledge = gather_knowledge(
+            self.population, one_hot(self.codes, n_classes), torch.ones(30).double()
+        )
+        self.support, self.labels = random_population(n_support, dim, n_classes, seed=seed + 1)
+        self.support += 0.5
+        self.membership = one_hot(self.labels, n_classes)
+        self.weights = torch.ones(n_support).double()
+        self.query = random_population(6, dim, n_classes, seed=seed + 2)[0]
+
+    def read(self, learner, **changes):
+        """Have a learner with one block, or two of sizes 1 and dim - 1, read the support."""
+        inputs = {
+            "knowledge": self.knowledge,
+            "support": self.support,
+            "membership": self.membership,
+            "weights": self.weights,
+            **changes,
+        }
+        dim = self.population.shape[1]
+        sizes = [dim] if len(learner.log_ridge) == 1 else [1, dim - 1]
+        with torch.no_grad():
+            return learner(ridge=learner.ridge(sizes), **inputs)
+
+
+@st.composite
+def problems(draw):
+    """Problems of all sizes, empty supports among them."""
+    return Problem(
+        draw(st.integers(0, 6)),
+        draw(st.integers(2, 4)),
+        draw(st.integers(2, 5)),
+        unknown=draw(st.booleans()),
+        seed=draw(st.integers(0, 10**6)),
+    )
+
+
+# ---- the references ----
+
+
+def loop_knowledge(embeddings, codes, counts, n_classes):
+    """Sum a population up clip by clip; `counts` says which clips count."""
+    dim = embeddings.shape[1]
+    present = [c for c in range(n_classes) if any((codes == c) & counts)]
+    n_clips = counts.sum()
+    precision, evidence = np.zeros((dim + 1, dim + 1)), np.zeros((dim + 1, n_classes))
+    prototypes = np.zeros((n_classes, dim))
+    for z, code in zip(embeddings[counts], codes[counts], strict=True):
+        size = ((codes == code) & counts).sum()
+        weight = n_clips / (len(present) * size)
+        z1 = np.append(z, 1.0)
+        precision += weight * np.outer(z1, z1)
+        for c in range(n_classes):
+            evidence[:, c] += weight * z1 * (1.0 if c == code else -1.0)
+        prototypes[code] += z / size
+    known = np.isin(np.arange(n_classes), present).astype(float)
+    return MetaKnowledge(precision, evidence, prototypes, known, n_clips)
+
+
+def support_weight(learner, n_clips):
+    """The learned weight up to a population of one unit, then in proportion to its size."""
+    units = max(1.0, float(n_clips) / meta_rnn._CLIPS_OF_ONE_UNIT)
+    return learner.log_support_weight.exp().item() * units
+
+
+def plain_evidence(learner, knowledge):
+    columns = []
+    for c, known in enumerate(knowledge.known.numpy()):
+        unknown = learner.unknown_evidence.item() * knowledge.precision[:, -1].numpy()
+        columns.append(knowledge.evidence[:, c].numpy() if known else unknown)
+    return np.stack(columns, axis=1)
+
+
+def closed_form(learner, problem, ridge):
+    """Ridge regression on population and weighted support together."""
+    design = with_offset(problem.support).numpy()
+    weight = support_weight(learner, problem.knowledge.n_clips)
+    targets = np.where(problem.membership.numpy() > 0, 1.0, -1.0)
+    precision = problem.knowledge.precision.numpy() + np.diag(ridge) + weight * design.T @ design
+    evidence = plain_evidence(learner, problem.knowledge) + weight * design.T @ targets
+    return np.linalg.solve(precision, evidence)
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def plain_gru(cell, x, h):
+    """The equations of torch.nn.GRUCell."""
+    w_in, w_hidden = (w.detach().numpy() for w in (cell.weight_ih, cell.weight_hh))
+    b_in, b_hidden = (b.detach().numpy() for b in (cell.bias_ih, cell.bias_hh))
+    reset_in, update_in, new_in = np.split(w_in @ x + b_in, 3)
+    reset_h, update_h, new_h = np.split(w_hidden @ h + b_hidden, 3)
+    reset, update = sigmoid(reset_in + reset_h), sigmoid(update_in + update_h)
+    return (1 - update) * np.tanh(new_in + reset * new_h) + update * h
+
+
+def plain_shift(learner, problem):
+    known = problem.knowledge.known.numpy()
+    total, n = np.zeros(problem.support.shape[1]), 0
+    for z, code in zip(problem.support.numpy(), problem.labels.numpy(), strict=True):
+        if known[code]:
+            total += z - problem.knowledge.prototypes[code].numpy()
+            n += 1
+    return learner.shift_share.item() * total / (n + meta_rnn._SHIFT_CLIPS)
+
+
+def plain_inputs(problem, residual, c):
+    own = problem.labels.numpy() == c
+    n = len(own)
+    return [
+        np.log1p(own.sum()),
+        np.log1p(n),
+        problem.knowledge.known[c].item(),
+        residual[own].mean() if own.any() else 0.0,
+        residual[~own].mean() if (~own).any() else 0.0,
+        (residual**2).mean() if n else 0.0,
+    ]
+
+
+def plain_learner(learner, problem, ridge):
+    """The whole forward pass, class by class: weights, shift and logarithm of the scale."""
+    n_classes = problem.membership.shape[1]
+    shift = plain_shift(learner, problem)
+    design = np.column_stack([problem.support.numpy() - shift, np.ones(len(problem.support))])
+    weight = support_weight(learner, problem.knowledge.n_clips)
+    prior = problem.knowledge.precision.numpy() + np.diag(ridge)
+    inverse = np.linalg.inv(prior + weight * design.T @ design)
+    states = np.linalg.solve(prior, plain_evidence(learner, problem.knowledge))
+    gate_weight, gate_bias = learner.gate.weight[0].detach().numpy(), learner.gate.bias.item()
+    for c in range(n_classes):
+        memory = np.zeros(learner.cell.hidden_size)
+        targets = np.where(problem.labels.numpy() == c, 1.0, -1.0)
+        for step_size in learner.step_sizes.tolist():
+            residual = targets - design @ states[:, c]
+            memory = plain_gru(learner.cell, plain_inputs(problem, residual, c), memory)
+            gate = step_size + 0.5 * np.tanh(gate_weight @ memory + gate_bias)
+            states[:, c] += gate * inverse @ (weight * design.T @ residual)
+    # Of the classes that have any: a way that an episode lacks, or a label without a clip, is
+    # no reason to believe in fewer shots.
+    n_supported = len(np.unique(problem.labels.numpy()))
+    shots = np.log1p(len(problem.support) / max(1, n_supported))
+    log_scale = learner.log_scale.tolist()
+    return states, shift, log_scale[0] + log_scale[1] * shots
+
+
+def plain_logits(weights, shift, log_scale, query):
+    design = np.column_stack([query.numpy() - shift, np.ones(len(query))])
+    return np.exp(log_scale) * design @ weights
+
+
+class TestGatherKnowledge:
+    @laws
+    @given(st.integers(0, 20), st.integers(1, 4), st.integers(0, 10**6), st.floats(0, 1))
+    def test_equals_a_loop(self, n_clips, n_classes, seed, share):
+        embeddings, codes = random_population(n_clips, 3, n_classes, seed=seed)
+        counts = torch.rand(n_clips, generator=generator(seed)) < share
+        knowledge = gather_knowledge(embeddings, one_hot(codes, n_classes), counts)
+        expected = loop_knowledge(embeddings.numpy(), codes.numpy(), counts.numpy(), n_classes)
+        for part, expected_part in zip(knowledge, expected, strict=True):
+            np.testing.assert_allclose(part.numpy(), expected_part, rtol=1e-9, atol=1e-9)
+
+    def test_leading_dimensions_of_the_weights_are_episodes(self):
+        embeddings, codes = random_population(12, 3, 3)
+        weights = (torch.rand(2, 5, 12, generator=generator()) < 0.6).double()
+        together = gather_knowledge(embeddings, one_hot(codes, 3), weights)
+        for at in np.ndindex(2, 5):
+            alone = gather_knowledge(embeddings, one_hot(codes, 3), weights[at])
+            for part, expected in zip(together, alone, strict=True):
+                torch.testing.assert_close(part[at], expected, rtol=1e-9, atol=1e-9)
+
+    def test_classes_count_alike_and_weights_sum_to_the_number_of_clips(self):
+        # Class 1 has ten clips at one point, class 0 a single clip at another.
+        embeddings = torch.cat([torch.full((1, 2), -3.0), torch.full((10, 2), 5.0)]).double()
+        membership = one_hot([0] + [1] * 10, 2)
+        knowledge = gather_knowledge(embeddings, membership, torch.ones(11))
+        torch.testing.assert_close(knowledge.precision[-1, -1].item(), 11.0)
+        torch.testing.assert_close(knowledge.precision[0, -1].item(), 11 * (-3.0 + 5.0) / 2)
+        torch.testing.assert_close(knowledge.evidence[-1].tolist(), [0.0, 0.0])
+
+    def test_gradient(self):
+        embeddings, codes = random_population(5, 2, 2)
+
+        def summed(z):
+            return gather_knowledge(z, one_hot(codes, 2), torch.ones(5).double())[:3]
+
+        assert torch.autograd.gradcheck(summed, embeddings.requires_grad_(True))
+
+
+class TestClosedForm:
+    @laws
+    @given(problems())
+    def test_exact_step_is_the_ridge_regression_on_population_and_support(self, problem):
+        learner = exact_learner(seed=3)
+        ridge = learner.ridge([problem.population.shape[1]]).detach().numpy()
+        classes = problem.read(learner)
+        expected = closed_form(learner, problem, ridge)
+        np.testing.assert_allclose(classes.weights.numpy(), expected, rtol=1e-7, atol=1e-9)
+        assert (classes.shift == 0).all()
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_equals_scikit_learn_with_sample_weights(self, seed):
+        problem = Problem(5, 3, 4, seed=seed)
+        learner = exact_learner(2, seed=seed)
+        ridge = learner.ridge([1, 3]).detach().numpy()
+        size = np.bincount(problem.codes, minlength=3)
+        of_population = 30 / (3 * size[problem.codes])
+        of_support = np.full(5, support_weight(learner, 30))
+        # scikit-learn has one alpha for all features: scale them instead.
+        design = with_offset(torch.cat([problem.population, problem.support])).numpy()
+        labels = np.concatenate([problem.codes.numpy(), problem.labels.numpy()])
+        model = Ridge(alpha=1.0, fit_intercept=False, solver="svd").fit(
+            design / np.sqrt(ridge),
+            np.where(labels[:, None] == np.arange(3), 1.0, -1.0),
+            sample_weight=np.concatenate([of_population, of_support]),
+        )
+        expected = model.coef_.T / np.sqrt(ridge)[:, None]
+        weights = problem.read(learner).weights.numpy()
+        np.testing.assert_allclose(weights, expected, rtol=1e-7, atol=1e-9)
+
+    @laws
+    @given(problems())
+    def test_zero_support_gives_the_population(self, problem):
+        learner = make_learner(seed=1)  # whatever the gates say
+        dim, n_classes = problem.population.shape[1], problem.membership.shape[1]
+        ridge = learner.ridge([dim]).detach().numpy()
+        expected = np.linalg.solve(
+            problem.knowledge.precision.numpy() + np.diag(ridge),
+            plain_evidence(learner, problem.knowledge),
+        )
+        empty = problem.read(
+            learner,
+            support=torch.zeros(0, dim).double(),
+            membership=torch.zeros(0, n_classes).double(),
+            weights=torch.zeros(0).double(),
+        )
+        all_padding = problem.read(learner, weights=torch.zeros_like(problem.weights))
+        for classes in (empty, all_padding):
+            np.testing.assert_allclose(classes.weights.numpy(), expected, rtol=1e-7, atol=1e-9)
+            assert (classes.shift == 0).all()
+            assert classes.log_scale.item() == learner.log_scale[0].item()
+
+    def test_an_unknown_class_starts_as_one_that_no_clip_has(self):
+        problem = Problem(0, unknown=True)
+        learner = exact_learner()
+        with torch.no_grad():
+            learner.unknown_evidence.fill_(-1.0)
+        weights = problem.read(learner).weights[:, -1].numpy()
+        # Ridge regression on target -1 for every clip of the population.
+        size = np.bincount(problem.codes, minlength=2)
+        scale = np.sqrt(learner.ridge([4]).detach().numpy())
+        model = Ridge(alpha=1.0, fit_intercept=False, solver="svd").fit(
+            with_offset(problem.population).numpy() / scale,
+            -np.ones(30),
+            sample_weight=30 / (2 * size[problem.codes]),
+        )
+        np.testing.assert_allclose(weights, model.coef_ / scale, rtol=1e-8)
+
+    def test_without_a_population_the_support_alone_speaks(self):
+        problem = Problem(6)
+        nothing = gather_knowledge(
+            problem.population, one_hot(problem.codes, 3), torch.zeros(30).double()
+        )
+        problem.knowledge = nothing
+        learner = exact_learner()
+        ridge = learner.ridge([4]).detach().numpy()
+        expected = closed_form(learner, problem, ridge)
+        np.testing.assert_allclose(problem.read(learner).weights.numpy(), expected, atol=1e-9)
+
+    @pytest.mark.parametrize("units", [0.01, 0.5, 1.0, 3.0, 20.0])
+    def test_support_weight_grows_with_a_large_population(self, units):
+        problem, learner = Problem(), exact_learner()
+        n_clips = torch.tensor(units * meta_rnn._CLIPS_OF_ONE_UNIT).double()
+        problem.knowledge = problem.knowledge._replace(n_clips=n_clips)
+        weights = problem.read(learner).weights
+        # The same as a larger learned weight at a population of one unit or less.
+        problem.knowledge = problem.knowledge._replace(n_clips=torch.tensor(1.0).double())
+        with torch.no_grad():
+            learner.log_support_weight.add_(math.log(max(1.0, units)))
+        torch.testing.assert_close(weights, problem.read(learner).weights, rtol=1e-8, atol=1e-9)
+
+    @laws
+    @given(problems(), st.floats(0.05, 1.0))
+    def test_further_steps_move_towards_the_support(self, problem, step):
+        lengths = []
+        for steps in [(0, 0, 0), (1, 0, 0), (1, step, 0), (1, step, step)]:
+            weights = problem.read(exact_learner(steps=steps)).weights
+            residual = 2 * problem.membership - 1 - with_offset(problem.support) @ weights
+            lengths.append(residual.norm(dim=0))
+        for before, after in itertools.pairwise(lengths):
+            moves = before > 1e-8
+            assert (after[moves] < before[moves]).all()
+
+
+class TestWholePass:
+    @laws
+    @given(problems(), st.integers(0, 10**6))
+    def test_equals_the_plain_evaluation(self, problem, seed):
+        learner = make_learner(2, seed=seed)
+        dim = problem.population.shape[1]
+        ridge = learner.ridge([1, dim - 1]).detach().numpy()
+        classes = problem.read(learner)
+        weights, shift, log_scale = plain_learner(learner, problem, ridge)
+        np.testing.assert_allclose(classes.weights.numpy(), weights, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(classes.shift.numpy(), shift, atol=1e-10)
+        np.testing.assert_allclose(classes.log_scale.item(), log_scale, atol=1e-10)
+        expected = plain_logits(weights, shift, log_scale, problem.query)
+        np.testing.assert_allclose(
+            classes.logits(problem.query).numpy(), expected, rtol=1e-6, atol=1e-7
+        )
+
+    def test_ridge_repeats_each_block_and_ends_with_a_small_one_for_the_offset(self):
+        learner = make_learner(3)
+        ridge = learner.ridge([2, 1, 3]).tolist()
+        blocks = learner.log_ridge.exp().tolist()
+        assert ridge[:-1] == [blocks[0]] * 2 + [blocks[1]] + [blocks[2]] * 3
+        assert 0 < ridge[-1] < 0.1
+
+    def test_starts_with_the_given_ridges(self):
+        ridge = MetaRecurrentLearner([2.0, 50.0], generator=generator()).ridge([1, 2])
+        np.testing.assert_allclose(ridge[:-1].detach(), [2.0, 50.0, 50.0], rtol=1e-5)
+
+    def test_starts_as_the_exact_step_and_nothing_after_it(self):
+        problem = Problem(unknown=True)
+        learner = MetaRecurrentLearner([3.0], generator=generator(5)).double()
+        exact = exact_learner()
+        with torch.no_grad():
+            for name in ("log_ridge", "log_support_weight", "unknown_evidence"):
+                getattr(exact, name).copy_(getattr(learner, name))
+            learner.shift_share.zero_()
+        torch.testing.assert_close(problem.read(learner).weights, problem.read(exact).weights)
+
+    def test_the_seed_decides_the_start(self):
+        before = torch.get_rng_state()
+        first, again, other = (
+            MetaRecurrentLearner([1.0], generator=generator(seed)).state_dict()
+            for seed in (1, 1, 2)
+        )
+        assert torch.equal(torch.get_rng_state(), before)
+        assert all(torch.equal(first[name], again[name]) for name in first)
+        assert not torch.equal(first["cell.weight_ih"], other["cell.weight_ih"])
+
+
+class TestLaws:
+    @laws
+    @given(problems(), st.randoms(use_true_random=False))
+    def test_order_of_the_support_does_not_matter(self, problem, random):
+        learner = make_learner(seed=1)
+        order = random.sample(range(len(problem.support)), len(problem.support))
+        permuted = problem.read(
+            learner, support=problem.support[order], membership=problem.membership[order]
+        )
+        for part, expected in zip(permuted, problem.read(learner), strict=True):
+            torch.testing.assert_close(part, expected, rtol=1e-7, atol=1e-9)
+
+    @laws
+    @given(problems(), st.randoms(use_true_random=False))
+    def test_order_of_the_classes_is_that_of_the_answer(self, problem, random):
+        learner = make_learner(seed=1)
+        n_classes = problem.membership.shape[1]
+        order = random.sample(range(n_classes), n_classes)
+        knowledge = problem.knowledge._replace(
+            evidence=problem.knowledge.evidence[:, order],
+            prototypes=problem.knowledge.prototypes[order],
+            known=problem.knowledge.known[order],
+        )
+        permuted = problem.read(
+            learner, knowledge=knowledge, membership=problem.membership[:, order]
+        )
+        torch.testing.assert_close(
+            permuted.logits(problem.query),
+            problem.read(learner).logits(problem.query)[:, order],
+            rtol=1e-7,
+            atol=1e-8,
+        )
+
+    @laws
+    @given(problems(), st.integers(1, 4))
+    def test_padding_changes_nothing(self, problem, n_more):
+        learner = make_learner(seed=1)
+        pad = torch.nn.functional.pad
+        support = torch.cat(
+            [problem.support, torch.full((n_more, problem.support.shape[1]), 7.0).double()]
+        )
+        for slot in (0.0, 1.0):  # padding may say a class, or none
+            membership = pad(problem.membership, (0, 0, 0, n_more))
+            membership[len(problem.support) :, 0] = slot
+            padded = problem.read(
+                learner,
+                support=support,
+                membership=membership,
+                weights=pad(problem.weights, (0, n_more)),
+            )
+            for part, expected in zip(padded, problem.read(learner), strict=True):
+                torch.testing.assert_close(part, expected, rtol=1e-7, atol=1e-9)
+
+    def test_shots_and_episodes_as_leading_dimensions_equal_a_loop(self):
+        learner, source = make_learner(seed=1), generator(1)
+        population, codes = random_population(30, 4, 3)
+        counts = torch.rand(5, 30, generator=source) < 0.6
+        knowledge = gather_knowledge(population, one_hot(codes, 3), counts)
+        support = torch.randn(5, 6, 4, generator=source).double()
+        membership = one_hot([0, 0, 1, 1, 2, 2], 3)
+        weights = (torch.rand(2, 5, 6, generator=source) < 0.6).double()
+        query = torch.randn(5, 7, 4, generator=source).double()
+        ridge = learner.ridge([4])
+        together = learner(knowledge, ridge, support, membership, weights).logits(query)
+        assert together.shape == (2, 5, 7, 3)
+        for shot, episode in np.ndindex(2, 5):
+            own = MetaKnowledge(*(part[episode] for part in knowledge))
+            alone = learner(own, ridge, support[episode], membership, weights[shot, episode])
+            torch.testing.assert_close(
+                together[shot, episode], alone.logits(query[episode]), rtol=1e-7, atol=1e-8
+            )
+
+    def test_the_same_shift_of_support_and_query_is_partly_undone(self):
+        """A person whose clips all lie elsewhere is moved back, the further the more clips."""
+        errors = []
+        for n in (0, 3, 30):
+            problem = Problem(0)
+            learner = exact_learner()
+            with torch.no_grad():
+                learner.shift_share.fill_(1.0)
+            labels = torch.arange(n) % 3
+            offset = torch.tensor([3.0, -2.0, 0.0, 1.0]).double()
+            support = problem.knowledge.prototypes[labels] + offset
+            classes = problem.read(
+                learner,
+                support=support,
+                membership=one_hot(labels, 3),
+                weights=torch.ones(n).double(),
+            )
+            errors.append((classes.shift - offset).norm().item() / offset.norm().item())
+        assert errors[0] == 1.0
+        assert errors[0] > errors[1] > errors[2]
+        assert errors[2] < 0.2
+
+    def test_gradients(self):
+        problem, learner = Problem(3, 2, 2, unknown=True), make_learner()
+        # Most of the cell's numbers say the same: keep a few.
+        names = [name for name, _ in learner.named_parameters() if not name.startswith("cell.")]
+        names.append("cell.bias_ih")
+        parameters = dict(learner.named_parameters())
+        leaves = [parameters[name].detach().clone().requires_grad_(True) for name in names]
+        support = problem.support.clone().requires_grad_(True)
+        precision = problem.knowledge.precision
+        knowledge = problem.knowledge
+
+        def answer(support, *leaves):
+            drawn = dict(zip(names, leaves, strict=True))
+            ridge = torch.cat([drawn["log_ridge"].exp().expand(2), support.new_tensor([1e-3])])
+            inputs = (knowledge, ridge, support, problem.membership, problem.weights)
+            return functional_call(learner, drawn, inputs).logits(problem.query)
+
+        assert precision.dtype == torch.float64
+        assert torch.autograd.gradcheck(answer, (support, *leaves))
+
+    def test_gradient_reaches_the_population(self):
+        problem, learner = Problem(), make_learner()
+        population = problem.population.clone().requires_grad_(True)
+        ones = torch.ones(30).double()
+
+        def answer(z):
+            knowledge = gather_knowledge(z, one_hot(problem.codes, 3), ones)
+            ridge = learner.ridge([4])
+            inputs = (knowledge, ridge, problem.support, problem.membership, problem.weights)
+            return learner(*inputs).logits(problem.query[:1])
+
+        assert torch.autograd.gradcheck(answer, population)
+
+    def test_every_parameter_gets_a_gradient(self):
+        problem, learner = Problem(unknown=True), make_learner()
+        classes = learner(
+            problem.knowledge,
+            learner.ridge([4]),
+            problem.support,
+            problem.membership,
+            problem.weights,
+        )
+        classes.logits(problem.query).square().sum().backward()
+        for name, parameter in learner.named_parameters():
+            assert (parameter.grad != 0).any(), name
+
+    def test_logits_are_scores_times_the_scale(self):
+        problem = Problem()
+        classes = problem.read(make_learner())
+        hotter = classes._replace(log_scale=classes.log_scale + math.log(2.0))
+        torch.testing.assert_close(
+            hotter.logits(problem.query), 2.0 * classes.logits(problem.query)
+        )

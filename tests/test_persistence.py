@@ -1,0 +1,277 @@
+"""Saving and loading: the same classifier comes back, and nothing else is let in."""
+
+import json
+import os
+import pickle
+import struct
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from safetensors import safe_open
+from sklearn.base import clone
+
+import stf2m_sk
+from stf2m_sk import STF2MClassifier, ViewSchema
+from stf2m_sk.views import Modality
+
+NOT_SAVED = {"random_state": None, "callbacks": ()}
+
+
+def content_of(path):
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return file.metadata(), tensors
+
+
+def untimed(history):
+    """A history without the seconds that the epochs took."""
+    return [{name: row[name] for name in row if name != "dur"} for row in history]
+
+
+def assert_same(one, other, views):
+    assert_array_equal(one.classes_, other.classes_)
+    assert one.classes_.dtype == other.classes_.dtype
+    assert_array_equal(one.population_classes_, other.population_classes_)
+    assert one.schema_ == other.schema_
+    assert one.n_features_in_ == other.n_features_in_
+    assert untimed(one.history_) == untimed(other.history_)
+    for X in (views, views.astype(np.float32)):
+        answer = other.predict_proba(X)
+        assert answer.dtype == X.dtype
+        assert_array_equal(one.predict_proba(X), answer)
+    assert_array_equal(one.predict(views), other.predict(views))
+    for mine, others in zip(one.rules_, other.rules_, strict=True):
+        assert_array_equal(mine, others)
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("support", ["none", "added", "adapted", "reserved"])
+    def test_is_exact(self, fitted, people, tmp_path, support):
+        if support == "added":
+            fitted.partial_fit(people.new_views, np.resize(["zest", "emotion_1"], 9))
+        elif support == "adapted":
+            fitted = fitted.adapt(people.new_views, people.new_target)
+        elif support == "reserved":
+            fitted = fitted.adapt(people.new_views[:1], ["zest"], classes=["zest", "awe"])
+        fitted.save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model")
+        assert type(loaded) is STF2MClassifier
+        assert_same(loaded, fitted, people.views)
+        assert loaded.get_params() == fitted.get_params() | NOT_SAVED
+        if support == "none":
+            assert loaded.support_ is None
+        else:
+            assert_array_equal(loaded.support_.embeddings, fitted.support_.embeddings)
+            assert_array_equal(loaded.support_.labels, fitted.support_.labels)
+            assert loaded.support_.labels.dtype == fitted.support_.labels.dtype
+
+    @pytest.mark.parametrize(
+        "labels",
+        [
+            np.array(["émotion", "радость"]),
+            np.array(["calm", "tense"], dtype=object),
+            np.array([-(2**62), 2**62 + 1]),
+            np.array([0, 2**64 - 1], dtype=np.uint64),
+            np.array([3, 200], dtype=np.uint8),
+            np.array([-1.0, 7.0]),
+            np.array([-1.0, 7.0], dtype=np.float32),
+            np.array([False, True]),
+        ],
+        ids=lambda labels: str(labels.dtype),
+    )
+    def test_keeps_labels_of_every_type(self, quick, arrays, tmp_path, labels):
+        y = labels[(arrays.y == "tense").astype(int)]
+        adapted = quick().fit(arrays.X, y).adapt(arrays.X, y)
+        adapted.save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model")
+        assert loaded.classes_.dtype == loaded.support_.labels.dtype == labels.dtype
+        assert loaded.classes_.tolist() == labels.tolist()
+        assert list(map(type, loaded.classes_.tolist())) == list(map(type, labels.tolist()))
+        assert_array_equal(loaded.predict(arrays.X), adapted.predict(arrays.X))
+        assert_array_equal(loaded.predict_proba(arrays.X), adapted.predict_proba(arrays.X))
+
+    def test_keeps_feature_names(self, quick, arrays, tmp_path):
+        frame = pd.DataFrame(arrays.X[:, :, 0], columns=["eda", "пульс"])
+        quick().fit(frame, arrays.y).save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model")
+        assert loaded.feature_names_in_.dtype == object
+        assert loaded.feature_names_in_.tolist() == ["eda", "пульс"]
+        with pytest.raises(ValueError, match="The feature names should match"):
+            loaded.predict(frame[["пульс", "eda"]])
+
+    def test_makes_up_no_feature_names(self, saved):
+        assert not hasattr(stf2m_sk.load(saved), "feature_names_in_")
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"eda": {"n_channels": 1, "rate": 4}, "hr": {"n_channels": 1, "n_timesteps": 9}},
+            {"eda": {"n_channels": np.int64(1)}, "hr": {"n_channels": 1}},
+            ViewSchema([Modality("eda", 1, 12, 4.0, ("left",)), Modality("hr", 1, 12)]),
+        ],
+        ids=["dict", "dict of NumPy numbers", "ViewSchema"],
+    )
+    def test_keeps_the_schema(self, quick, arrays, tmp_path, schema):
+        classifier = quick(schema=schema).fit(arrays.X, arrays.y)
+        classifier.save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model")
+        assert loaded.schema_ == classifier.schema_
+        assert ViewSchema.coerce(loaded.schema) == ViewSchema.coerce(schema)
+        answer = classifier.predict_proba(arrays.X)
+        assert_array_equal(loaded.predict_proba(arrays.X), answer)
+        again = loaded.set_params(random_state=0).fit(arrays.X, arrays.y)
+        assert_array_equal(again.predict_proba(arrays.X), answer)
+
+    def test_keeps_parameters_of_numpy_types(self, quick, arrays, tmp_path):
+        parameters = {"n_rules": np.int64(2), "dropout": np.float64(0.1)}
+        quick(**parameters).fit(arrays.X, arrays.y).save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model").get_params()
+        assert {name: loaded[name] for name in parameters} == parameters
+
+    def test_leaves_out_what_a_file_cannot_carry(self, fitted, tmp_path):
+        fitted.set_params(random_state=np.random.RandomState(0), callbacks=[object()])
+        fitted.save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model")
+        assert {name: getattr(loaded, name) for name in NOT_SAVED} == NOT_SAVED
+
+    @pytest.mark.parametrize("form", [str, lambda path: path], ids=["str", "Path"])
+    def test_path_of_any_type(self, fitted, people, tmp_path, form):
+        path = form(tmp_path / "a name with spaces.model")
+        fitted.save(path)
+        assert_same(stf2m_sk.load(path), fitted, people.views)
+
+    def test_saving_changes_nothing(self, fitted, people, tmp_path, state_of):
+        fitted.partial_fit(people.new_views, people.new_target)
+        before = state_of(fitted)
+        fitted.save(tmp_path / "model")
+        assert state_of(fitted) == before
+
+
+class TestLoaded:
+    def test_adapts_and_learns_as_the_original(self, fitted, people, tmp_path):
+        fitted.partial_fit(people.new_views[:4], people.new_target[:4])
+        fitted.save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model")
+        for classifier in (loaded, fitted):
+            classifier.partial_fit(people.new_views[4:], people.new_target[4:], classes=["awe"])
+        assert_same(loaded, fitted, people.views)
+        expected = fitted.adapt(people.new_views, people.new_target)
+        assert_same(loaded.adapt(people.new_views, people.new_target), expected, people.views)
+
+    def test_is_saved_again_to_the_same_bytes(self, saved, tmp_path):
+        loaded = stf2m_sk.load(saved)
+        for i in range(6):  # more than once, since chance could make two files alike
+            loaded.save(tmp_path / f"{i}")
+            assert (tmp_path / f"{i}").read_bytes() == saved.read_bytes()
+
+    def test_is_cloned_and_pickled(self, saved, people):
+        loaded = stf2m_sk.load(saved)
+        assert clone(loaded).get_params() == loaded.get_params()
+        again = pickle.loads(pickle.dumps(loaded))
+        assert_same(again, loaded, people.views)
+
+    def test_is_fitted_anew(self, saved, arrays, quick):
+        loaded = stf2m_sk.load(saved).set_params(random_state=0).fit(arrays.X, arrays.y)
+        fresh = quick().fit(arrays.X, arrays.y)
+        assert_array_equal(loaded.predict_proba(arrays.X), fresh.predict_proba(arrays.X))
+
+
+class TestFile:
+    def test_is_safetensors_with_json_and_no_pickle(self, saved):
+        data = saved.read_bytes()
+        (size,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + size])
+        description = next(v for v in header["__metadata__"].values() if v.startswith("{"))
+        assert json.loads(description)["version"] >= 1
+        ends = [entry["data_offsets"][1] for n, entry in header.items() if n != "__metadata__"]
+        assert 8 + size + max(ends) == len(data)  # every byte is a tensor's
+        with pytest.raises((pickle.UnpicklingError, ValueError)):
+            pickle.loads(data)
+
+    def test_is_small_with_default_sizes(self, people, tmp_path):
+        classifier = STF2MClassifier(max_epochs=1, random_state=0)
+        classifier.fit(people.views, people.target).save(tmp_path / "model")
+        assert (tmp_path / "model").stat().st_size < 2e6
+
+    def test_has_the_permissions_of_any_new_file(self, saved, tmp_path):
+        (tmp_path / "ordinary").touch()
+        expected = (tmp_path / "ordinary").stat().st_mode
+        assert saved.stat().st_mode == expected
+
+    def test_holds_no_training_clip(self, fitted, people, tmp_path):
+        fitted.save(tmp_path / "model")
+        _, tensors = content_of(tmp_path / "model")
+        assert not any(
+            len(people.views) in tensor.shape
+            for name, tensor in tensors.items()
+            if not name.startswith("module.")
+        )
+
+    def test_replaces_an_older_one(self, fitted, people, saved):
+        fitted.save(saved)
+        assert stf2m_sk.load(saved).support_ is None
+        assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+class TestWhatCannotBeSaved:
+    @pytest.fixture
+    def dates(self, fitted_on_array, arrays):
+        """A classifier whose labels JSON cannot carry."""
+        days = np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")
+        return clone(fitted_on_array).fit(arrays.X, days[(arrays.y == "tense").astype(int)])
+
+    def test_labels(self, dates, tmp_path):
+        with pytest.raises(TypeError, match="Labels of type date cannot be saved; use text or"):
+            dates.save(tmp_path / "model")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_parameters(self, fitted, tmp_path):
+        fitted.set_params(dropout=Fraction(1, 5))
+        with pytest.raises(TypeError, match="dropout"):
+            fitted.save(tmp_path / "model")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_leaves_the_old_file_as_it_was(self, dates, saved):
+        before = saved.read_bytes()
+        with pytest.raises(TypeError, match="cannot be saved"):
+            dates.save(saved)
+        assert saved.read_bytes() == before
+
+    @pytest.mark.parametrize("step", ["pathlib.Path.write_bytes", "os.replace"])
+    def test_a_failing_disk_leaves_the_old_file_as_it_was(self, fitted, saved, monkeypatch, step):
+        def fail(*args, **kwargs):
+            raise OSError("no space left")
+
+        before = saved.read_bytes()
+        monkeypatch.setattr(step, fail)
+        with pytest.raises(OSError, match="no space left"):
+            fitted.save(saved)
+        monkeypatch.undo()
+        assert saved.read_bytes() == before
+        assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+    def test_into_a_folder_that_is_not_there(self, fitted, tmp_path):
+        with pytest.raises(FileNotFoundError) as error:
+            fitted.save(tmp_path / "nowhere" / "model")
+        assert str(tmp_path / "nowhere") in str(error.value)
+        assert ".part" not in str(error.value)
+
+    def test_in_place_of_a_folder(self, fitted, tmp_path):
+        (tmp_path / "folder").mkdir()
+        with pytest.raises(OSError, match="folder"):
+            fitted.save(tmp_path / "folder")
+        assert os.listdir(tmp_path) == ["folder"]
+
+
+class TestMissingFile:
+    def test_is_named(self, tmp_path):
+        path = tmp_path / "model"
+        with pytest.raises(FileNotFoundError, match=f"There is no file '{path}'"):
+            stf2m_sk.load(path)
+
+    def test_a_folder_is_no_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="There is no file"):
+            stf2m_sk.load(tmp_path)
