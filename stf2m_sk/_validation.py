@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -210,10 +211,12 @@ def resolve_device(device: str) -> str:
 
 @contextmanager
 def torch_threads(n_threads: int | None) -> Iterator[None]:
-    """Limit torch's threads for a while; None leaves them."""
+    """Limit torch's threads for a while; None leaves them, but inside a worker means one."""
     if n_threads is None:
-        yield
-        return
+        if not get_active_backend()[0].nesting_level:
+            yield
+            return
+        n_threads = 1
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import os
 from numbers import Integral, Real
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from stf2m_sk import persistence
@@ -28,8 +30,19 @@ from stf2m_sk._validation import (
 from stf2m_sk.nn.meta_rnn import Classes, MetaKnowledge
 from stf2m_sk.nn.module import ModuleSizes
 from stf2m_sk.nn.rules import RuleBase
-from stf2m_sk.personalisation import Support, embed_views, join_labels, merge, read_support
+from stf2m_sk.personalisation import (
+    Support,
+    embed_views,
+    join_labels,
+    knowledge_of,
+    merge,
+    read_support,
+)
+from stf2m_sk.pretrained import resolve_pretrained
+from stf2m_sk.priors import ClassPriors, class_priors
+from stf2m_sk.training.fine_tune import fine_tune
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train
+from stf2m_sk.training.net import fitted_net
 from stf2m_sk.views import Views, ViewSchema, as_views
 
 __all__ = ["STF2MClassifier"]
@@ -68,7 +81,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     n_query : int, default=4
         Most query clips per emotion of a training episode.
     max_epochs : int, default=8
-        Most epochs of training, of ten batches of four episodes each.
+        Most epochs of training, of ten batches of four episodes each; of fewer where ten would
+        pass the clips more than sixteen times.
     learning_rate : float, default=2e-3
         Largest learning rate of the one-cycle schedule.
     validation_fraction : float, default=0.15
@@ -78,6 +92,26 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         still count to the population afterwards.
     patience : int, default=4
         Epochs without improvement after which training stops.
+    priors : array-like of shape (n_classes,) or dict of label to float, default=None
+        Probabilities of the classes before a clip is seen, in the order of `classes_` at `fit`;
+        positive, summing to 1. A dict may name emotions that are still to come. None: all are
+        alike, however many clips they have. An emotion without a prior counts as one of 1 /
+        n_classes.
+    class_weight : dict of label to float or "balanced", default=None
+        Factors of the odds of the classes; 1 for a label that is left out. "balanced" is the same
+        as None: clips are weighted so that classes count alike.
+    support_weight : float, default=1.0
+        Factor of the weight that meta-training has learned for a support clip: above 1 trusts the
+        person more, below 1 the population.
+    pretrained : STF2MClassifier, FrozenEstimator, str or path-like, default=None
+        A fitted classifier, a frozen one, or the file of a saved one. `fit` then does not
+        meta-train: it is `adapt` of that classifier to the clips given, so that cross-validation
+        on a new person takes seconds. `clone` keeps it by reference. Parameters of the network
+        and of meta-training are then without effect.
+    fine_tune_epochs : int, default=0
+        With `pretrained`: epochs of four batches of episodes, drawn from the clips of `fit`, by
+        which a copy of the weights is trained at a tenth of `learning_rate`. It takes two clips
+        of each of two classes.
     schema : ViewSchema or dict, default=None
         Says which modalities a plain array holds: see `stf2m_sk.views.as_views`. Not needed for
         `Views` and dicts.
@@ -86,7 +120,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     device : str, default="auto"
         Torch device of training and prediction; "auto" takes a CUDA device if there is one.
     n_threads : int, default=None
-        Torch threads during a call; None leaves torch's setting.
+        Torch threads during a call; None leaves torch's setting, but takes one thread inside a
+        worker of joblib, so that parallel fits do not get in each other's way.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState instance or None, default=None
@@ -157,6 +192,11 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
+        "priors": ["array-like", dict, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "support_weight": [Interval(Real, 0, None, closed="neither")],
+        "pretrained": [HasMethods(["fit"]), str, os.PathLike, None],
+        "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
         "schema": [ViewSchema, dict, None],
         "callbacks": ["array-like"],
         "device": [str],
@@ -181,6 +221,11 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         learning_rate=2e-3,
         validation_fraction=0.15,
         patience=4,
+        priors=None,
+        class_weight=None,
+        support_weight=1.0,
+        pretrained=None,
+        fine_tune_epochs=0,
         schema=None,
         callbacks=(),
         device="auto",
@@ -201,6 +246,11 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.priors = priors
+        self.class_weight = class_weight
+        self.support_weight = support_weight
+        self.pretrained = pretrained
+        self.fine_tune_epochs = fine_tune_epochs
         self.schema = schema
         self.callbacks = callbacks
         self.device = device
@@ -212,7 +262,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y: ArrayLike, *, groups: ArrayLike | None = None) -> STF2MClassifier:
-        """Meta-train on a population.
+        """Meta-train on a population; with `pretrained`, condition on these clips.
 
         Parameters
         ----------
@@ -234,8 +284,16 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If X, y or groups do not fit together, hold infinite values, or are too few for an
-            episode: 2 clips of each of 2 classes (of one person, with `groups`).
+            episode: 2 clips of each of 2 classes (of one person, with `groups`); if `priors` or
+            `class_weight` do not fit the classes.
+        TypeError, NotFittedError, FileNotFoundError
+            If `pretrained` is none, or is not fitted.
         """
+        if self.pretrained is not None:
+            return self._condition(X, y, groups)
+        return self._meta_train(X, y, groups)
+
+    def _meta_train(self, X, y, groups) -> STF2MClassifier:
         if self.hidden_dim % 4:
             raise ValueError(
                 f"hidden_dim={self.hidden_dim}, but it must be a multiple of 4: the channels are "
@@ -246,6 +304,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         people = check_groups(groups, views.n_clips)
         check_measured(views)
         classes, codes = encode_labels(labels)
+        priors = class_priors(self.priors, self.class_weight, classes)
         signals = [_measured_part(views[name]) for name in views.names]
         device = resolve_device(self.device)
         random_state = check_random_state(self.random_state)
@@ -264,9 +323,51 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             schema=views.schema,
             population=MetaKnowledge(*(part.cpu().double() for part in knowledge)),
             population_classes=classes,
+            priors=priors,
             support=None,
             classes=classes,
         )
+
+    def _condition(self, X, y, groups) -> STF2MClassifier:
+        """Start from a classifier that was meta-trained before."""
+        start = resolve_pretrained(type(self), self.pretrained)
+        views = as_views(X, start.schema_ if self.schema is None else self.schema)
+        views = views.conform(start.schema_)
+        labels = check_labels(y, views.n_clips)
+        people = check_groups(groups, views.n_clips)
+        check_measured(views)
+        join_labels([start.population_classes_, labels])  # text and numbers: an error
+        classes, codes = np.unique(labels, return_inverse=True)
+        priors = class_priors(self.priors, self.class_weight, classes)
+        with torch_threads(self.n_threads):
+            net = start.net_
+            if self.fine_tune_epochs:
+                net = self._fine_tuned(start, views, classes, codes, people)
+            embeddings = embed_views(net.module_, views, net.device).double().numpy()
+        note_features(self, X, views, reset=True)
+        return self._set_fitted(
+            net=net,
+            schema=start.schema_,
+            population=start._population,
+            population_classes=start.population_classes_,
+            priors=priors,
+            support=merge(None, Support(embeddings, labels)),
+            classes=classes,
+        )
+
+    def _fine_tuned(self, start, views, classes, codes, people):
+        device = str(start.net_.device)
+        plan = dataclasses.replace(self._plan(device), max_epochs=self.fine_tune_epochs)
+        module, history = fine_tune(
+            start.net_.module_,
+            knowledge_of(start._population, start.population_classes_, classes),
+            [_measured_part(views[name]) for name in views.names],
+            codes,
+            people,
+            plan,
+            check_random_state(self.random_state),
+        )
+        return fitted_net(module, history, device)
 
     def adapt(self, X, y: ArrayLike, classes: ArrayLike | None = None) -> STF2MClassifier:
         """Personalise: a new classifier from the population and these labelled clips.
@@ -365,12 +466,49 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             If a modality, a channel count or a rate is not as at `fit`, a value is infinite or
             nothing is measured in a clip.
         """
-        check_is_fitted(self)
-        views = self._as_fitted(X)
-        with torch_threads(self.n_threads):
-            embeddings = self._embed(views)
-            state = Classes(*(part.to(embeddings.dtype) for part in self._state))
-            return torch.softmax(state.logits(embeddings), dim=-1).numpy()
+        return torch.softmax(self._logits(X), dim=-1).numpy()
+
+    def predict_log_proba(self, X) -> NDArray[np.floating]:
+        """Logarithms of the probabilities of the labels.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Clips.
+
+        Returns
+        -------
+        array of shape (n_clips, n_classes)
+            As `predict_proba`, without its underflow.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
+        """
+        return torch.log_softmax(self._logits(X), dim=-1).numpy()
+
+    def decision_function(self, X) -> NDArray[np.floating]:
+        """Logits of the labels.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Clips.
+
+        Returns
+        -------
+        array of shape (n_clips, n_classes), or (n_clips,) with two classes
+            The softmax of the logits is `predict_proba`. With two classes: how much the logit of
+            the second exceeds that of the first.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
+        """
+        logits = self._logits(X).numpy()
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     def predict(self, X) -> NDArray:
         """Most probable label of each clip.
@@ -429,6 +567,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
 
+    def __sklearn_clone__(self):
+        # What was meta-trained is the point of `pretrained`: it is kept, not cloned.
+        bare = copy.copy(self)
+        bare.pretrained = None
+        return BaseEstimator.__sklearn_clone__(bare).set_params(pretrained=self.pretrained)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -438,9 +582,10 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     # ---- inner steps ----
 
     def _set_fitted(
-        self, *, net, schema, population, population_classes, support, classes
+        self, *, net, schema, population, population_classes, priors, support, classes
     ) -> STF2MClassifier:
         self.net_ = net
+        self._priors: ClassPriors = priors
         self.schema_ = schema
         self._population = population
         self.population_classes_ = population_classes
@@ -462,6 +607,15 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         check_measured(views)
         return views
 
+    def _logits(self, X) -> torch.Tensor:
+        check_is_fitted(self)
+        views = self._as_fitted(X)
+        with torch_threads(self.n_threads):
+            embeddings = self._embed(views)
+            state = Classes(*(part.to(embeddings.dtype) for part in self._state))
+            beliefs = torch.from_numpy(self._priors.of(self.classes_)).to(embeddings.dtype)
+            return state.logits(embeddings) + beliefs
+
     def _embed(self, views: Views) -> torch.Tensor:
         return embed_views(self.net_.module_, views, self.net_.device)
 
@@ -475,7 +629,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         """Answer from a support; what can fail is done before the first attribute changes."""
         with torch_threads(self.n_threads):
             state = read_support(
-                self.net_.module_, self._population, self.population_classes_, support, classes
+                self.net_.module_,
+                self._population,
+                self.population_classes_,
+                support,
+                classes,
+                support_weight=self.support_weight,
             )
         self.support_, self.classes_, self._state = support, classes, state
 

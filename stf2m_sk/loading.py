@@ -21,8 +21,8 @@ def load(path: str | Path) -> STF2MClassifier:
     Returns
     -------
     STF2MClassifier
-        Fitted, on the CPU or, with ``device="auto"``, on the GPU if there is one. `callbacks`
-        and `random_state` are at their defaults.
+        Fitted, on the CPU or, with ``device="auto"``, on the GPU if there is one. `callbacks`,
+        `pretrained` and `random_state` are at their defaults.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from stf2m_sk._validation import resolve_device
 from stf2m_sk.nn.meta_rnn import MetaKnowledge
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
 from stf2m_sk.personalisation import Support
+from stf2m_sk.priors import ClassPriors
 from stf2m_sk.training.net import fitted_net
 from stf2m_sk.views import ViewSchema
 
@@ -31,7 +32,9 @@ _VERSION = 1
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT = "support.embeddings"
 # What a file cannot carry and a loaded classifier does not need.
-_NOT_SAVED = ("callbacks", "random_state")
+_NOT_SAVED = ("callbacks", "pretrained", "random_state")
+# By label, which JSON could not tell from text.
+_BY_LABEL = ("priors", "class_weight")
 
 
 def save(classifier: STF2MClassifier, path: str | Path) -> None:
@@ -103,6 +106,10 @@ def _describe(classifier: STF2MClassifier) -> dict[str, Any]:
         "schema": classifier.schema_.to_dict(),
         "classes": _labels_out(classifier.classes_),
         "population_classes": _labels_out(classifier.population_classes_),
+        "priors": {
+            "labels": _labels_out(classifier._priors.labels),
+            "log_odds": classifier._priors.log_odds.tolist(),
+        },
         "support": None if support is None else _labels_out(support.labels),
         # Without the seconds: the same model is the same file.
         "history": [
@@ -120,12 +127,25 @@ def _params(classifier: STF2MClassifier) -> dict[str, Any]:
         del params[name]
     if isinstance(params["schema"], ViewSchema):
         params["schema"] = params["schema"].to_dict()
+    for name in _BY_LABEL:
+        params[name] = _by_label_out(params[name])
     for name, value in params.items():
         try:
             json.dumps(value, default=_plain)
         except TypeError as error:
             raise TypeError(f"The parameter {name}={value!r} cannot be saved: {error}") from error
     return params
+
+
+def _by_label_out(value: Any) -> Any:
+    """A dict by label as pairs; an array as a list."""
+    if isinstance(value, dict):
+        return {"pairs": [[label, number] for label, number in value.items()]}
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _by_label_in(saved: Any) -> Any:
+    return {label: number for label, number in saved["pairs"]} if isinstance(saved, dict) else saved
 
 
 def _plain(value: Any) -> Any:
@@ -186,7 +206,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def _rebuild(kind, description, tensors) -> STF2MClassifier:
-    classifier = kind(**description["params"])
+    params = description["params"]
+    classifier = kind(**params | {name: _by_label_in(params[name]) for name in _BY_LABEL})
     sizes = ModuleSizes(**description["sizes"])
     schema = ViewSchema.from_dict(description["schema"])
     module = STF2MModule(sizes, generator=torch.Generator().manual_seed(0))
@@ -203,12 +224,17 @@ def _rebuild(kind, description, tensors) -> STF2MClassifier:
         support = Support(tensors[_SUPPORT].numpy(), _labels_in(description["support"]))
         if support.embeddings.shape != (len(support.labels), module.embedding_size):
             raise ValueError("its support has another shape than its labels say")
+    beliefs = description["priors"]
+    priors = ClassPriors(_labels_in(beliefs["labels"]), np.array(beliefs["log_odds"], dtype=float))
+    if priors.labels.shape != priors.log_odds.shape:
+        raise ValueError("its priors have another length than their labels")
     net = fitted_net(module, description["history"], _device_here(classifier.device))
     classifier._set_fitted(
         net=net,
         schema=schema,
         population=population,
         population_classes=known,
+        priors=priors,
         support=support,
         classes=_labels_in(description["classes"]),
     )

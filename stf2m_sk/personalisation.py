@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from stf2m_sk.nn.meta_rnn import Classes, MetaKnowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.views import Views
 
-__all__ = ["Support", "embed_views", "join_labels", "merge", "read_support"]
+__all__ = ["Support", "embed_views", "join_labels", "knowledge_of", "merge", "read_support"]
 
 _CLIPS_AT_ONCE = 512  # bounds the memory of a prediction, whatever the number of clips
 
@@ -100,6 +101,8 @@ def read_support(
     population_classes: NDArray,
     support: Support | None,
     classes: NDArray,
+    *,
+    support_weight: float = 1.0,
 ) -> Classes:
     """State of every class, in float64.
 
@@ -115,6 +118,8 @@ def read_support(
         Labelled clips; None for zero shots.
     classes : array of shape (n_classes,)
         Labels to answer with.
+    support_weight : float, default=1.0
+        Factor of the learned weight of a support clip.
 
     Returns
     -------
@@ -122,7 +127,7 @@ def read_support(
         Ready for query embeddings.
     """
     learner = copy.deepcopy(module.learner).cpu().double()
-    knowledge = _of_classes(population, population_classes, classes)
+    knowledge = knowledge_of(population, population_classes, classes)
     n_embedding = module.embedding_size
     if support is None:
         embeddings = torch.zeros(0, n_embedding, dtype=torch.float64)
@@ -132,12 +137,30 @@ def read_support(
         membership = torch.from_numpy(support.labels[:, None] == classes).double()
     weights = torch.ones(len(embeddings), dtype=torch.float64)
     with torch.no_grad():
+        learner.log_support_weight.add_(math.log(support_weight))
         ridge = learner.ridge(module.block_sizes)
         return learner(knowledge, ridge, embeddings, membership, weights)
 
 
-def _of_classes(population, population_classes, classes) -> MetaKnowledge:
-    """The population's knowledge of some classes; those it has not are unknown."""
+def knowledge_of(
+    population: MetaKnowledge, population_classes: NDArray, classes: NDArray
+) -> MetaKnowledge:
+    """What the population says of some classes; those that it has not are unknown.
+
+    Parameters
+    ----------
+    population : MetaKnowledge
+        Of all classes of the population.
+    population_classes : array
+        Labels of its columns, sorted.
+    classes : array of shape (n_classes,)
+        Labels that are asked about.
+
+    Returns
+    -------
+    MetaKnowledge
+        Its columns are `classes`.
+    """
     place = np.searchsorted(population_classes, classes).clip(0, len(population_classes) - 1)
     known = torch.from_numpy(population_classes[place] == classes).double()
     columns = torch.from_numpy(place)

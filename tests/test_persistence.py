@@ -17,7 +17,7 @@ import stf2m_sk
 from stf2m_sk import STF2MClassifier, ViewSchema
 from stf2m_sk.views import Modality
 
-NOT_SAVED = {"random_state": None, "callbacks": ()}
+NOT_SAVED = {"random_state": None, "callbacks": (), "pretrained": None}
 
 
 def content_of(path):

@@ -102,7 +102,10 @@ def gather_knowledge(embeddings: Tensor, membership: Tensor, weights: Tensor) ->
     design = with_offset(embeddings)
     weighted = design.transpose(-1, -2) * clip_weights[..., None, :]
     targets = 2.0 * (membership > 0).to(dtype) - 1.0
-    return MetaKnowledge(weighted @ design, weighted @ targets, prototypes, known, n_clips)
+    precision = weighted @ design
+    # Exactly symmetric, which rounding would not leave it: nothing then depends on the triangle.
+    precision = (precision + precision.mT) / 2.0
+    return MetaKnowledge(precision, weighted @ targets, prototypes, known, n_clips)
 
 
 class MetaRecurrentLearner(nn.Module):
@@ -220,9 +223,9 @@ class MetaRecurrentLearner(nn.Module):
         # A clip of weight 0 becomes a row of zeros, which adds nothing to any sum.
         design = with_offset(support - shift[..., None, :]) * weights[..., None]
         targets = (2.0 * membership - 1.0) * weights[..., None]
-        factor = torch.linalg.cholesky(knowledge.precision + torch.diag(ridge))
-        state = torch.cholesky_solve(self._evidence(knowledge), factor)
-        reach, resistance = self._support_system(design, factor, knowledge.n_clips)
+        precision = knowledge.precision + torch.diag(ridge)
+        state, reach = _solve_at_once(precision, self._evidence(knowledge), design.mT)
+        resistance = self._resistance(design, reach, knowledge.n_clips)
         memory = None
         for step_size in self.step_sizes:
             residual = targets - design @ state
@@ -236,20 +239,14 @@ class MetaRecurrentLearner(nn.Module):
         shots = torch.log1p(weights.sum(-1) / n_supported)
         return Classes(state, shift, self.log_scale[0] + self.log_scale[1] * shots)
 
-    def _support_system(self, design, factor, n_clips) -> tuple[Tensor, Tensor]:
-        """What a step multiplies the residuals with: (P + w Z'Z)^-1 w Z' = R (I / w + Z R)^-1.
+    def _resistance(self, design, reach, n_clips) -> Tensor:
+        """Factor of what a step solves: (P + w Z'Z)^-1 w Z' = R (I / w + Z R)^-1, R = P^-1 Z'.
 
-        With R = P^-1 Z'. The system to be solved is as large as the support, not as the
-        embedding, and the population's factor serves every episode.
+        The system is as large as the support, not as the embedding.
         """
-        n_rows = factor.shape[-1]
-        reach = torch.cholesky_solve(
-            design.transpose(-1, -2), factor.expand(*design.shape[:-2], n_rows, n_rows)
-        )
         inverse_weight = 1.0 / self._support_weight(n_clips)
         identity = torch.eye(design.shape[-2], dtype=design.dtype, device=design.device)
-        system = design @ reach + inverse_weight[..., None, None] * identity
-        return reach, torch.linalg.cholesky(system)
+        return torch.linalg.cholesky(design @ reach + inverse_weight[..., None, None] * identity)
 
     def _support_weight(self, n_clips: Tensor) -> Tensor:
         # A person's clip must not drown in a large population: what limits the population's
@@ -271,6 +268,21 @@ class MetaRecurrentLearner(nn.Module):
         before = None if memory is None else memory.reshape(-1, _MEMORY)
         after = self.cell(inputs.reshape(-1, _INPUTS), before)
         return after.reshape(*inputs.shape[:-1], _MEMORY)
+
+
+def _solve_at_once(matrix: Tensor, evidence: Tensor, supports: Tensor) -> tuple[Tensor, Tensor]:
+    """Solve for the population and for every support that it serves with one factorisation.
+
+    An LU factorisation although the matrix is symmetric: its gradient is one more solve, that of
+    a Cholesky factor several times as dear.
+    """
+    n_more = supports.dim() - matrix.dim()
+    leading, trailing = tuple(range(n_more)), tuple(range(-n_more, 0))
+    more, n_columns = supports.shape[:n_more], supports.shape[-1]
+    columns = supports.movedim(leading, trailing).flatten(matrix.dim() - 1)
+    solved = torch.linalg.solve(matrix, torch.cat([evidence, columns], dim=-1))
+    state, reach = solved.split([evidence.shape[-1], columns.shape[-1]], dim=-1)
+    return state, reach.unflatten(-1, (n_columns, *more)).movedim(trailing, leading)
 
 
 def _class_evidence(residual, membership, weights, known):

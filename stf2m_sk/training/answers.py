@@ -11,7 +11,14 @@ from stf2m_sk.nn.meta_rnn import MetaKnowledge, MetaRecurrentLearner, gather_kno
 from stf2m_sk.training.clips import TrainingClips
 from stf2m_sk.training.episodes import EpisodeBatch
 
-__all__ = ["SHOTS", "EpisodeTensors", "answer_episodes", "population_of"]
+__all__ = [
+    "SHOTS",
+    "EpisodeTensors",
+    "answer_episodes",
+    "knowledge_of_ways",
+    "population_of",
+    "usable_views",
+]
 
 SHOTS = (0, 1, 2, 4)  # numbers of support clips per class after which an episode is answered
 
@@ -145,6 +152,32 @@ def population_of(
     hidden = batch.unknown_classes(membership.shape[1]).to(membership.dtype) @ membership.T
     weights = _outside(batch, dataset, rows).to(embeddings.dtype) * (1.0 - hidden)
     return _select_ways(gather_knowledge(embeddings, membership, weights), batch.ways)
+
+
+def knowledge_of_ways(knowledge: MetaKnowledge, ways: Tensor) -> MetaKnowledge:
+    """One population for all episodes.
+
+    Parameters
+    ----------
+    knowledge : MetaKnowledge
+        Of all classes, without leading dimensions.
+    ways : Tensor of shape (n_episodes, n_way)
+        Class codes of each episode, -1 for a way that it does not have.
+
+    Returns
+    -------
+    MetaKnowledge
+        Leading dimension n_episodes; classes are the ways of each episode.
+    """
+    n_episodes = len(ways)
+    repeated = (part.expand(n_episodes, *part.shape) for part in knowledge)
+    return _select_ways(MetaKnowledge(*repeated), ways)
+
+
+def usable_views(views: Tensor, present: Tensor) -> Tensor:
+    """Drop the views drawn; where that would leave a clip nothing, keep what it has."""
+    kept = views.to(present.dtype) * present
+    return torch.where(kept.sum(1, keepdim=True) > 0, kept, present)
 
 
 def _outside(batch: EpisodeTensors, dataset: TrainingClips, rows: Tensor) -> Tensor:

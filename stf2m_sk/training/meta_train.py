@@ -27,6 +27,7 @@ __all__ = ["TrainingPlan", "gather_population", "meta_train"]
 
 _EPISODES_PER_BATCH = 4
 _BATCHES_PER_EPOCH = 10
+_PASSES_PER_EPOCH = 16  # over the clips, at most: a small set gets fewer batches
 _VALID_BATCHES = 4
 _LEARNER_BATCHES = 12
 _WEIGHT_DECAY = 0.05
@@ -111,6 +112,7 @@ def meta_train(
     train = sampler(
         among=seen.numpy(), view_dropout=plan.view_dropout, unknown_share=_UNKNOWN_SHARE
     )
+    n_batches = _n_batches(train, len(seen))
     new = None
     if held_out.any():
         among = np.flatnonzero(held_out)
@@ -119,9 +121,9 @@ def meta_train(
         module,
         EpisodeLoss(sizes.embedding_dim, n_classes, generator=generator),
         noise=torch.Generator(device=plan.device).manual_seed(int(seeds[1])),
-        train_batches=EpisodeBatches(train, _BATCHES_PER_EPOCH),
+        train_batches=EpisodeBatches(train, n_batches),
         valid_batches=None if new is None else list(EpisodeBatches(new, _VALID_BATCHES)),
-        **_optimisation(plan, with_validation=new is not None),
+        **_optimisation(plan, n_batches, with_validation=new is not None),
     )
     # Where people are held out, they and not the encoder's own people train the learner.
     module.learner.requires_grad_(new is None)
@@ -153,7 +155,13 @@ def _start_rules(module, dataset, seen, random_state) -> None:
     module.rules.set_antecedents(placement.centers[rows], placement.widths[rows])
 
 
-def _optimisation(plan: TrainingPlan, *, with_validation: bool) -> dict:
+def _n_batches(sampler: EpisodeSampler, n_clips: int) -> int:
+    """Batches of an epoch; a few clips are soon learned, and then learned by heart."""
+    n_clips_of_batch = sampler.n_episodes * sampler.n_way * (sampler.n_support + sampler.n_query)
+    return min(_BATCHES_PER_EPOCH, -(-_PASSES_PER_EPOCH * n_clips // n_clips_of_batch))
+
+
+def _optimisation(plan: TrainingPlan, n_batches: int, *, with_validation: bool) -> dict:
     fast = _LEARNER_SPEED * plan.learning_rate
     # Patterns are tried in this order; what matches none decays.
     groups = [
@@ -171,7 +179,7 @@ def _optimisation(plan: TrainingPlan, *, with_validation: bool) -> dict:
     schedule = LRScheduler(
         OneCycleLR,
         max_lr=[fast] + [plan.learning_rate] * len(groups),
-        total_steps=plan.max_epochs * _BATCHES_PER_EPOCH + 1,
+        total_steps=plan.max_epochs * n_batches + 1,
         pct_start=_STARTS_UP,
         step_every="batch",
     )

@@ -11,7 +11,12 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from stf2m_sk.nn.module import STF2MModule
-from stf2m_sk.training.answers import EpisodeTensors, answer_episodes, population_of
+from stf2m_sk.training.answers import (
+    EpisodeTensors,
+    answer_episodes,
+    population_of,
+    usable_views,
+)
 from stf2m_sk.training.augmentation import augment
 from stf2m_sk.training.clips import embed_all
 from stf2m_sk.training.episodes import EpisodeBatch, EpisodeSampler
@@ -101,7 +106,7 @@ class EpisodicNet(NeuralNet):
         noise = self.noise if self.module_.training else None
         rows = batch.rows
         clips = self.clips_.clips.take(rows)
-        views = _usable_views(batch.views, clips.present)
+        views = usable_views(batch.views, clips.present)
         if noise is not None:
             clips = augment(clips, noise)
         embeddings, firing = self.module_.embed_with_firing(clips, views, noise)
@@ -173,12 +178,6 @@ def fitted_net(module: STF2MModule, history: list[dict], device: str) -> Episodi
     for row in history:
         net.history.append({**row, "batches": []})
     return net
-
-
-def _usable_views(views: Tensor, present: Tensor) -> Tensor:
-    """Drop the views drawn; where that would leave a clip nothing, keep what it has."""
-    kept = views.to(present.dtype) * present
-    return torch.where(kept.sum(1, keepdim=True) > 0, kept, present)
 
 
 def _places(remembered: Tensor, rows: Tensor, n_clips: int) -> tuple[Tensor, Tensor]:
