@@ -260,8 +260,7 @@ class STF2MModule(nn.Module):
 
     def rule_inputs(self, clips: Clips) -> Tensor:
         """Points (n_clips, rule_dim) at which the rules fire."""
-        n_base = self.sizes.embedding_dim + self.sizes.kernel_dim
-        return self.to_rules(self.embed(clips)[:, :n_base])
+        return self.to_rules(self.embed(clips)[:, : sum(self.block_sizes[:2])])
 
     # ---- what is read off the training clips before any gradient ----
 

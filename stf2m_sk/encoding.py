@@ -1,0 +1,197 @@
+"""The encoder as a transformer: clips to embeddings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from stf2m_sk._validation import check_measured, note_features, torch_threads
+from stf2m_sk.classifier import STF2MClassifier
+from stf2m_sk.personalisation import embed_views
+from stf2m_sk.views import as_views
+
+__all__ = ["SpatioTemporalEncoder"]
+
+
+class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
+    """Turn clips into embeddings, by spatial and temporal convolutions.
+
+    `fit` meta-trains a classifier on the labelled clips of many people and keeps its encoder;
+    `transform` gives each clip's embedding, for any scikit-learn model behind it.
+
+    Parameters
+    ----------
+    classifier : STF2MClassifier or FrozenEstimator, default=None
+        Whose encoder it is; a clone of it is fitted. None: ``STF2MClassifier()``. To take the
+        encoder of a fitted classifier as it is, wrap it: ``FrozenEstimator(fitted)``; then `fit`
+        trains nothing.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the classifier that is fitted; None leaves it the `random_state` it has.
+
+    Attributes
+    ----------
+    classifier_ : STF2MClassifier or FrozenEstimator
+        The fitted classifier.
+    n_features_in_ : int
+        Columns of the flat form, or channels of a 3-D array.
+    feature_names_in_ : array of str
+        Column names, if X was a DataFrame with text column names.
+
+    See Also
+    --------
+    stf2m_sk.STF2MClassifier : The whole method, fuzzy rules and meta-recurrent learner included.
+    stf2m_sk.fuzzy.FuzzyRuleTransformer : The rules as a step of their own.
+
+    Notes
+    -----
+    That spatial and temporal convolutions encode the clips is from the abstract of ST-F2M (arXiv
+    2412.13541). The embedding is the classifier's without what its rules add: `embedding_dim`
+    columns of learned convolutions, then principal components of random ones, each part scaled
+    to a root mean square of about 1.
+
+    The embeddings of the clips that `fit` was given look better than those of any other: judge a
+    model behind this step on other people.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from stf2m_sk import STF2MClassifier
+    >>> from stf2m_sk.datasets import make_emotion_views
+    >>> from stf2m_sk.encoding import SpatioTemporalEncoder
+    >>> data = make_emotion_views(n_people=6, random_state=0)
+    >>> encoder = SpatioTemporalEncoder(STF2MClassifier(max_epochs=1), random_state=0)
+    >>> model = make_pipeline(encoder, LogisticRegression()).fit(data.views, data.target)
+    >>> model[0].transform(data.views[:5]).shape
+    (5, 208)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "classifier": [HasMethods(["fit", "predict_proba"]), None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, classifier=None, *, random_state=None):
+        self.classifier = classifier
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y: ArrayLike, *, groups: ArrayLike | None = None) -> SpatioTemporalEncoder:
+        """Meta-train the encoder.
+
+        Parameters
+        ----------
+        X : as in `STF2MClassifier.fit`
+            Clips.
+        y : array-like of shape (n_clips,)
+            Labels.
+        groups : array-like of shape (n_clips,), default=None
+            Person of each clip.
+
+        Returns
+        -------
+        SpatioTemporalEncoder
+            This encoder.
+
+        Raises
+        ------
+        TypeError
+            If `classifier` is no STF2MClassifier, frozen or not.
+        ValueError, NotFittedError
+            As `STF2MClassifier.fit`; if a frozen classifier is not fitted, or its modalities are
+            others than those of X.
+        """
+        classifier = self._new_classifier()
+        classifier.fit(X, y, groups=groups)
+        check_is_fitted(classifier)
+        views = as_views(X, classifier.schema_)
+        note_features(self, X, views, reset=True)
+        self.classifier_ = classifier
+        return self
+
+    def transform(self, X) -> NDArray[np.floating]:
+        """Embed clips.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Clips. Lengths may differ from those at `fit`, and modalities may be absent.
+
+        Returns
+        -------
+        array of shape (n_clips, n_columns)
+            Embeddings; float32 if X is, else float64.
+
+        Raises
+        ------
+        NotFittedError
+            If this encoder is not fitted.
+        ValueError
+            As `STF2MClassifier.predict_proba`.
+        """
+        check_is_fitted(self)
+        note_features(self, X, None, reset=False)
+        views = as_views(X, self.classifier_.schema_)
+        check_measured(views)
+        net = self.classifier_.net_
+        with torch_threads(self.classifier_.n_threads):
+            embeddings = embed_views(net.module_, views, net.device).numpy()
+        # Each part has length 1 for the learner; models of scikit-learn expect columns of size 1.
+        sizes = net.module_.block_sizes[:2]
+        return embeddings[:, : sum(sizes)] * np.repeat(np.sqrt(sizes), sizes).astype(views.dtype)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Names of the columns of `transform`.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Must equal `feature_names_in_` where that exists; otherwise not used.
+
+        Returns
+        -------
+        ndarray of str objects
+            `learned0` and so on, then `kernel0` and so on.
+
+        Raises
+        ------
+        NotFittedError
+            If this encoder is not fitted.
+        ValueError
+            If `input_features` does not fit what was seen at fit.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        sizes = self.classifier_.net_.module_.sizes
+        learned = [f"learned{i}" for i in range(sizes.embedding_dim)]
+        return np.array(learned + [f"kernel{i}" for i in range(sizes.kernel_dim)], dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "classifier_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _new_classifier(self):
+        classifier = STF2MClassifier() if self.classifier is None else clone(self.classifier)
+        kind = getattr(classifier, "estimator", classifier)
+        if not isinstance(kind, STF2MClassifier):
+            raise TypeError(
+                f"classifier is a {type(self.classifier).__name__}; expected an STF2MClassifier, "
+                "or FrozenEstimator around a fitted one."
+            )
+        if self.random_state is not None and kind is classifier:
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            classifier.set_params(random_state=int(seed))
+        return classifier
