@@ -1,4 +1,4 @@
-"""The command line: `python -m stf2m_sk demo`."""
+"""The command line: `python -m stf2m_sk demo` and `python -m stf2m_sk compliance`."""
 
 from __future__ import annotations
 
@@ -38,29 +38,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With code 2, after a message on stderr, if the arguments or the file are wrong or
         matplotlib is not installed; with code 0 after ``--help``.
     """
-    parser, demo = _parsers()
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
+    given.run(given)
+
+
+def _run_demo(given: argparse.Namespace) -> None:
     try:
         from stf2m_sk.demo.run import prepare, run
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        _refuse(demo, 'figures need matplotlib, which is not installed: pip install ".[plot]"')
+        _refuse(
+            given.parser, 'figures need matplotlib, which is not installed: pip install ".[plot]"'
+        )
     try:
         recording, plan = prepare(given.data, given.output, seed=given.seed)
     except (OSError, ValueError) as error:
-        _refuse(demo, str(error))
+        _refuse(given.parser, str(error))
     from stf2m_sk import STF2MClassifier
 
     classifier = STF2MClassifier(verbose=1, random_state=given.seed)
     run(recording, plan, classifier, given.output, seed=given.seed)
 
 
+def _run_compliance(given: argparse.Namespace) -> None:
+    from stf2m_sk.compliance import check_all
+
+    print(check_all().to_markdown(), end="")
+
+
 def _refuse(parser: argparse.ArgumentParser, message: str) -> None:
     parser.exit(2, f"{parser.prog}: error: {message}\n")
 
 
-def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m stf2m_sk",
         description="Fine-grained emotion recognition from few labelled recordings (ST-F2M).",
@@ -95,7 +106,15 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         help="decides who is new, which clips are drawn and how training starts "
         "(default: %(default)s)",
     )
-    return parser, demo
+    demo.set_defaults(run=_run_demo, parser=demo)
+    compliance = commands.add_parser(
+        "compliance",
+        help="print what scikit-learn's checks say of every estimator",
+        description="Run scikit-learn's check_estimator on every public estimator with its default "
+        "parameters, and print a table in Markdown. Takes one to three minutes.",
+    )
+    compliance.set_defaults(run=_run_compliance)
+    return parser
 
 
 def _seed(text: str) -> int:

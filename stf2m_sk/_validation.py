@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -176,10 +177,15 @@ def note_features(estimator, X, views: Views, *, reset: bool) -> None:
     if isinstance(X, Views) or not isinstance(shape, tuple):
         shape = ()
     if reset:
-        estimator.__dict__.pop("feature_names_in_", None)
-        estimator.n_features_in_ = views.shape[1]
+        trial = copy.copy(estimator)  # validate_data may set one of the two and then refuse
+        trial.__dict__.pop("feature_names_in_", None)
+        trial.n_features_in_ = views.shape[1]
         if len(shape) in (2, 3):
-            validate_data(estimator, X, reset=True, skip_check_array=True)
+            validate_data(trial, X, reset=True, skip_check_array=True)
+        estimator.__dict__.pop("feature_names_in_", None)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(trial, name):
+                setattr(estimator, name, getattr(trial, name))
     elif len(shape) == 2 and shape[1] == estimator.n_features_in_:
         validate_data(estimator, X, reset=False, skip_check_array=True)
 

@@ -48,6 +48,7 @@ from stf2m_sk.views import Views, ViewSchema, as_views
 __all__ = ["STF2MClassifier"]
 
 _KERNEL_DIM = 192
+_COMPONENTS_PER_VALUE = 8  # a clip of few values has no more than so much to say
 _RULE_DIM = 16
 _N_BLOCKS = 2
 
@@ -639,6 +640,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self.support_, self.classes_, self._state = support, classes, state
 
     def _sizes(self, signals: list[NDArray[np.float32]]) -> ModuleSizes:
+        n_values = sum(signal[0].size for signal in signals)
         return ModuleSizes(
             n_channels=[signal.shape[1] for signal in signals],
             n_timesteps=[signal.shape[2] for signal in signals],
@@ -646,7 +648,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             embedding_dim=self.embedding_dim,
             n_blocks=_N_BLOCKS,
             n_kernels=self.n_kernels,
-            kernel_dim=min(_KERNEL_DIM, len(signals[0])),
+            kernel_dim=min(_KERNEL_DIM, len(signals[0]), _COMPONENTS_PER_VALUE * n_values),
             n_rules=self.n_rules,
             rule_dim=_RULE_DIM,
             dropout=self.dropout,

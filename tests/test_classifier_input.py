@@ -305,3 +305,9 @@ class TestGroups:
             message,
             lambda: fitted_on_array.fit(arrays.X, arrays.y, groups=groups),
         )
+
+
+def test_column_names_of_two_kinds_are_refused_before_anything_changes(quick, arrays, refuses):
+    classifier = quick().fit(arrays.X[:, :, 0], arrays.y)
+    frame = pd.DataFrame(arrays.X[:, :, 0], columns=["eda", 1])
+    refuses(classifier, TypeError, "string names", lambda: classifier.fit(frame, arrays.y))

@@ -1,20 +1,63 @@
-"""scikit-learn's own checks of an estimator."""
+"""scikit-learn's own checks of every public estimator, and the table in the docs."""
+
+from pathlib import Path
 
 import pytest
-from sklearn.utils.estimator_checks import check_estimator
 
-from stf2m_sk import STF2MClassifier
+from stf2m_sk.compliance import ESTIMATORS, check_all
+
+N_CHECKS = {
+    "STF2MClassifier": 55,
+    "SpatioTemporalEncoder": 47,
+    "FuzzyRuleTransformer": 46,
+    "ViewScaler": 46,
+    "ViewSelector": 46,
+    "ViewResampler": 46,
+}
+NAMES = [kind.__name__ for kind in ESTIMATORS]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_every_check_passes():
-    # The defaults, but for a training that is as short as can be.
-    classifier = STF2MClassifier(max_epochs=1, validation_fraction=0)
-    results = check_estimator(classifier, on_fail=None)
-    assert len(results) > 50
-    failed = [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]
-    assert failed == []
-    # Only SciPy's array API, which has to be switched on from outside, is skipped.
-    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
-    assert skipped <= {"check_array_api_input"}
-    assert not any(r["expected_to_fail"] for r in results)
+@pytest.fixture(scope="module")
+def compliance():
+    return check_all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryEstimator:
+    def test_passes_all_checks(self, compliance, name):
+        rows = compliance.results[name]
+        failed = [
+            (row["check_name"], row["exception"]) for row in rows if row["status"] == "failed"
+        ]
+        assert failed == []
+        assert not any(row["expected_to_fail"] for row in rows)
+        # Only SciPy's array API, which has to be switched on from outside, is skipped.
+        skipped = {row["check_name"] for row in rows if row["status"] == "skipped"}
+        assert skipped <= {"check_array_api_input"}
+
+    def test_is_asked_as_much_as_it_should_be(self, compliance, name):
+        assert len(compliance.results[name]) == N_CHECKS[name]
+
+    def test_weakens_no_tag(self, name):
+        estimator = {kind.__name__: kind for kind in ESTIMATORS}[name]()
+        tags = estimator.__sklearn_tags__()
+        assert tags.input_tags.two_d_array
+        assert tags.input_tags.allow_nan
+        assert tags.input_tags.three_d_array == (name != "FuzzyRuleTransformer")
+        assert not tags.non_deterministic
+        assert not tags._skip_test
+
+
+def test_a_failure_is_shown():
+    class Forgetful(ESTIMATORS[3]):
+        def fit(self, X, y=None):
+            return None
+
+    table = check_all((Forgetful,))
+    assert table.count("Forgetful")["failed"] > 0
+    assert "✗" in table.to_markdown()
+
+
+def test_the_docs_hold_the_table(compliance):
+    page = Path(__file__).parents[1] / "docs" / "compliance.md"
+    assert page.read_text(encoding="utf-8") == compliance.to_markdown()

@@ -32,6 +32,7 @@ ROOMS = [
     "pipelines",
     "model_selection",
     "inspection",
+    "compliance",
     "demo",
     "__main__",
 ]

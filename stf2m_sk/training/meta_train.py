@@ -132,7 +132,7 @@ def meta_train(
         module.learner.requires_grad_(True)
         train_learner(module, dataset, list(new.batches(_LEARNER_BATCHES)))
     module.eval()
-    return net.release(), gather_population(module, dataset)
+    return net.release("best", "schedule"), gather_population(module, dataset)
 
 
 def gather_population(module: STF2MModule, dataset: TrainingClips) -> MetaKnowledge:

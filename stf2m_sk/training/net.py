@@ -25,6 +25,7 @@ from stf2m_sk.training.loss import EpisodeAnswers
 __all__ = ["EpisodeBatches", "EpisodicNet", "fitted_net"]
 
 _MOST_REMEMBERED = 1000  # clips that stand for the population during training
+_TRAINED = ("module", "criterion")  # arguments, and with an underscore behind what is trained
 
 
 class EpisodeBatches(NamedTuple):
@@ -129,11 +130,33 @@ class EpisodicNet(NeuralNet):
         self.history.record_batch("valid_acc", step["y_pred"].accuracy().item())
         return step
 
-    def release(self) -> EpisodicNet:
-        """Let go of the training clips: a trained net keeps its weights and its history only."""
+    def release(self, *finished: str) -> EpisodicNet:
+        """Let go of the training clips: a trained net keeps its weights and its history only.
+
+        The callbacks named in `finished` go too: they hold weights or the optimizer's state.
+        """
+        self.callbacks_ = [named for named in self.callbacks_ if named[0] not in finished]
+        self.callbacks = list(self.callbacks_)
         del self.clips_, self.memory_, self.remembered_rows_
         self.train_batches = self.valid_batches = self.noise = None
         return self
+
+    def __getstate__(self):
+        """What is pickled: network and loss once, as the parts that skorch moves to a device.
+
+        The arguments `module` and `criterion` are the very objects that are trained. Pickled as
+        arguments they would be there twice, and their tensors could not be read on a machine
+        without the device that they were trained on.
+        """
+        state = super().__getstate__()
+        trained = [name for name in _TRAINED if _is_trained_in_place(self, name)]
+        return state | dict.fromkeys(trained) | {"trained_in_place": trained}
+
+    def __setstate__(self, state):
+        """Read the parts to the device that is there; they are the arguments again."""
+        trained = state.pop("trained_in_place", ())  # pickles of 0.1.0 have none
+        super().__setstate__(state)
+        vars(self).update({name: vars(self)[f"{name}_"] for name in trained})
 
     def _remember(self) -> None:
         """Embed the clips that stand for the population."""
@@ -178,6 +201,11 @@ def fitted_net(module: STF2MModule, history: list[dict], device: str) -> Episodi
     for row in history:
         net.history.append({**row, "batches": []})
     return net
+
+
+def _is_trained_in_place(net: EpisodicNet, name: str) -> bool:
+    argument = vars(net)[name]
+    return argument is not None and argument is vars(net).get(f"{name}_")
 
 
 def _places(remembered: Tensor, rows: Tensor, n_clips: int) -> tuple[Tensor, Tensor]:
