@@ -90,7 +90,9 @@ def embed_views(module: STF2MModule, views: Views, device: torch.device) -> Tens
     with torch.no_grad():
         for start in range(0, views.n_clips, _CLIPS_AT_ONCE):
             part = views[start : start + _CLIPS_AT_ONCE]
-            signals = [torch.tensor(part[name], dtype=dtype, device=device) for name in part.names]
+            # Other strides, as of a DataFrame's columns, would give other last bits.
+            arrays = [np.ascontiguousarray(part[name]) for name in part.names]
+            signals = [torch.tensor(array, dtype=dtype, device=device) for array in arrays]
             parts.append(module.embed(module.prepare(signals)).cpu())
     return torch.cat(parts)
 

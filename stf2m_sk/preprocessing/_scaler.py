@@ -286,7 +286,8 @@ class ViewScaler(ViewTransformerMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"groups has {len(unknown)} unknown person(s), the first is {unknown[0]!r}; "
                 f"{len(row_of)} were seen at fit. Use adapt(X) with clips of a new person, then "
-                "transform without groups."
+                "transform without groups. In cross-validation over people name a scorer, such as "
+                "scoring='accuracy': the default one hands groups on to transform."
             )
         rows = np.asarray([row_of[person] for person in labels.tolist()])[codes]
         return (
