@@ -47,7 +47,7 @@ from stf2m_sk.views import Views, ViewSchema, as_views
 
 __all__ = ["STF2MClassifier"]
 
-_KERNEL_DIM = 192
+_KERNEL_DIM = 320
 _COMPONENTS_PER_VALUE = 8  # a clip of few values has no more than so much to say
 _RULE_DIM = 16
 _N_BLOCKS = 2
@@ -68,7 +68,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Dimension of the learned part of a clip's embedding.
     hidden_dim : int, default=32
         Width of the learned convolutions; a multiple of 4.
-    n_kernels : int, default=400
+    n_kernels : int, default=600
         Random convolution kernels beside the learned ones, shared out over the modalities.
     dropout : float, default=0.2
         Share of the learned activations dropped in training.
@@ -212,7 +212,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         n_rules=16,
         embedding_dim=64,
         hidden_dim=32,
-        n_kernels=400,
+        n_kernels=600,
         dropout=0.2,
         view_dropout=0.2,
         n_way=8,

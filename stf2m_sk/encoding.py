@@ -18,6 +18,8 @@ from stf2m_sk.views import as_views
 
 __all__ = ["SpatioTemporalEncoder"]
 
+_PARTS = ("learned", "course", "level")
+
 
 class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
     """Turn clips into embeddings, by spatial and temporal convolutions.
@@ -52,8 +54,9 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
     -----
     That spatial and temporal convolutions encode the clips is from the abstract of ST-F2M (arXiv
     2412.13541). The embedding is the classifier's without what its rules add: `embedding_dim`
-    columns of learned convolutions, then principal components of random ones, each part scaled
-    to a root mean square of about 1.
+    columns of learned convolutions, then principal components of random ones that see the course
+    of the signals, then of random ones that see their level too, each part scaled to a root mean
+    square of about 1.
 
     The embeddings of the clips that `fit` was given look better than those of any other: judge a
     model behind this step on other people.
@@ -143,7 +146,7 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         with torch_threads(self.classifier_.n_threads):
             embeddings = embed_views(net.module_, views, net.device).numpy()
         # Each part has length 1 for the learner; models of scikit-learn expect columns of size 1.
-        sizes = net.module_.block_sizes[:2]
+        sizes = net.module_.block_sizes[: len(_PARTS)]
         return embeddings[:, : sum(sizes)] * np.repeat(np.sqrt(sizes), sizes).astype(views.dtype)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
@@ -157,7 +160,7 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str objects
-            `learned0` and so on, then `kernel0` and so on.
+            `learned0` and so on, then `course0` and `level0` and so on.
 
         Raises
         ------
@@ -168,9 +171,9 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        sizes = self.classifier_.net_.module_.sizes
-        learned = [f"learned{i}" for i in range(sizes.embedding_dim)]
-        return np.array(learned + [f"kernel{i}" for i in range(sizes.kernel_dim)], dtype=object)
+        sizes = self.classifier_.net_.module_.block_sizes[: len(_PARTS)]
+        names = [f"{part}{i}" for part, n in zip(_PARTS, sizes, strict=True) for i in range(n)]
+        return np.array(names, dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "classifier_")

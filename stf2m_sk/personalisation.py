@@ -140,7 +140,7 @@ def read_support(
     weights = torch.ones(len(embeddings), dtype=torch.float64)
     with torch.no_grad():
         learner.log_support_weight.add_(math.log(support_weight))
-        ridge = learner.ridge(module.block_sizes)
+        ridge = module.ridge(n_support=len(embeddings)).cpu().double()
         return learner(knowledge, ridge, embeddings, membership, weights)
 
 

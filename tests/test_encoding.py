@@ -62,7 +62,9 @@ class TestEmbeddings:
         n_columns = embeddings.shape[1]
         assert n_columns == len(encoder.get_feature_names_out()) == 8 + len(people.views)
         kept = adapted.support_.embeddings[:, :n_columns]
-        kept = kept * np.sqrt([8] * 8 + [n_columns - 8] * (n_columns - 8))
+        n_level = round(0.3 * (n_columns - 8))
+        sizes = [8, n_columns - 8 - n_level, n_level]
+        kept = kept * np.sqrt(np.repeat(sizes, sizes))
         assert_allclose(np.sort(embeddings, axis=0), np.sort(kept, axis=0), rtol=1e-12)
 
     def test_have_columns_of_size_one(self, encoder, people):
@@ -84,7 +86,8 @@ class TestEmbeddings:
     def test_names_of_the_columns(self, encoder):
         names = encoder.get_feature_names_out().tolist()
         assert names[:2] == ["learned0", "learned1"]
-        assert names[8] == "kernel0"
+        assert names[8] == "course0"
+        assert names[-1].startswith("level")
         assert len(set(names)) == len(names)
 
     def test_as_a_data_frame(self, quick, arrays):

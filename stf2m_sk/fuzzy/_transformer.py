@@ -107,7 +107,7 @@ class FuzzyRuleTransformer(TransformerMixin, BaseEstimator):
         output: Literal["both", "firing", "consequent"] = "both",
         fuzzifier: float | Literal["auto"] = "auto",
         temperature: float = 1.0,
-        initialisation: Literal["c - means", "k - means", "random"] = "c-means",
+        initialisation: str = "c-means",
         max_iter: int = 100,
         tol: float = 1e-4,
         random_state: int | np.random.RandomState | None = None,

@@ -13,6 +13,8 @@ from stf2m_sk.nn._layers import convolve_each
 __all__ = ["RandomKernels"]
 
 _TAPS = 9
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_LEVEL_SHARE = 0.3  # of the kernels feel the level of a signal too, and not its course alone
 _MOST_MIXED_CHANNELS = 9
 _POSITIONS = 128  # positions along a clip of the usual length at which the kernels are read
 _CLIPS_AT_ONCE = 32  # keeps the working set in the cache, and memory flat in the number of clips
@@ -22,8 +24,8 @@ class RandomKernels(nn.Module):
     r"""Random dilated kernels over random channel mixtures, pooled by proportion above a bias.
 
     Every kernel mixes a few channels with random weights (spatial), convolves the mixture with
-    nine random taps that sum to zero at one of up to five dilations (temporal), and says for
-    what share of the clip the result lies above each of a few biases:
+    nine random taps at one of up to five dilations (temporal), and says for what share of the
+    clip the result lies above each of a few biases:
 
     .. math::
 
@@ -31,8 +33,9 @@ class RandomKernels(nn.Module):
                  \mathrm{clip}\Big(\frac{(w_k * x)_t - b_{kj}}{s_k} + \frac12, 0, 1\Big),
 
     over the measured frames T. The ramp of width s in place of a step makes the features
-    continuous in the signal. Nothing here is trained: the biases are quantiles of the responses
-    of the training clips, set by `calibrate`.
+    continuous in the signal. The taps of most kernels sum to zero: they see the course of a
+    signal; those of about a third do not: they see its level too. Nothing here is trained: the
+    biases are quantiles of the responses of the training clips, set by `calibrate`.
 
     Parameters
     ----------
@@ -54,11 +57,13 @@ class RandomKernels(nn.Module):
     mixtures : Buffer of shape (n_kernels, n_channels)
         Channel weights.
     taps : Buffer of shape (n_kernels, 9)
-        Taps; each row has mean 0 and norm 1.
+        Taps; each row has norm 1, and most have mean 0.
     biases : Buffer of shape (n_kernels, n_biases)
         Biases b in units of the ramp's width.
     ramps : Buffer of shape (n_kernels,)
         Widths s of the ramps.
+    sees_level : bool Tensor of shape (n_features,)
+        Whether a feature comes from a kernel that sees the level of a signal.
 
     Notes
     -----
@@ -91,9 +96,8 @@ class RandomKernels(nn.Module):
         self.stride = max(1, round(n_timesteps / _POSITIONS))
         self.dilations = _dilations(n_timesteps, n_kernels)
         self.n_features = n_kernels * n_biases
-        taps = torch.randn(n_kernels, _TAPS, generator=generator)
-        taps = taps - taps.mean(1, keepdim=True)
-        self.register_buffer("taps", taps / taps.norm(dim=1, keepdim=True))
+        self.register_buffer("taps", _taps(n_kernels, generator))
+        self.sees_level = _sees_level(n_kernels).repeat_interleave(n_biases)
         self.register_buffer("mixtures", _mixtures(n_kernels, n_channels, generator))
         self.register_buffer("biases", torch.zeros(n_kernels, n_biases))
         self.register_buffer("ramps", torch.ones(n_kernels))
@@ -136,7 +140,7 @@ class RandomKernels(nn.Module):
             return
         n_kernels, n_biases = self.biases.shape
         # Golden-ratio steps spread the quantiles of different kernels evenly over (0, 1).
-        offsets = torch.arange(n_kernels, dtype=responses.dtype) * (math.sqrt(5) - 1) / 2 % 1
+        offsets = torch.arange(n_kernels, dtype=responses.dtype) * _GOLDEN % 1
         levels = (torch.arange(n_biases)[None] + offsets[:, None]) / n_biases
         ordered = responses.sort(1).values
         rows = (levels * (ordered.shape[1] - 1)).round().long().to(ordered.device)
@@ -188,6 +192,22 @@ def _dilations(n_timesteps: int, n_kernels: int) -> list[tuple[int, slice]]:
     dilations = dilations[: max(1, n_kernels)]
     edges = [round(i * n_kernels / len(dilations)) for i in range(len(dilations) + 1)]
     return [(d, slice(edges[i], edges[i + 1])) for i, d in enumerate(dilations)]
+
+
+def _sees_level(n_kernels: int) -> Tensor:
+    """Which kernels see the level: a share of them at every dilation."""
+    quota = (torch.arange(n_kernels + 1, dtype=torch.float64) * _LEVEL_SHARE + 0.5).floor()
+    return quota.diff() > 0
+
+
+def _taps(n_kernels: int, generator: torch.Generator) -> Tensor:
+    """Gaussian taps of mean 0, to some of which a level as large as a tap is added."""
+    taps = torch.randn(n_kernels, _TAPS, generator=generator)
+    taps = taps - taps.mean(1, keepdim=True)
+    taps = taps / taps.norm(dim=1, keepdim=True)
+    level = torch.randn(n_kernels, 1, generator=generator) / math.sqrt(_TAPS)
+    taps = taps + torch.where(_sees_level(n_kernels)[:, None], level, 0.0)
+    return taps / taps.norm(dim=1, keepdim=True)
 
 
 def _mixtures(n_kernels: int, n_channels: int, generator: torch.Generator) -> Tensor:

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from stf2m_sk.nn._layers import linear
 
-__all__ = ["Classes", "MetaKnowledge", "MetaRecurrentLearner", "gather_knowledge"]
+__all__ = [
+    "Classes",
+    "MetaKnowledge",
+    "MetaRecurrentLearner",
+    "gather_knowledge",
+    "with_offset",
+]
 
 _STEPS = 3
 _MEMORY = 8

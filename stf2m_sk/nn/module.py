@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,8 +21,11 @@ __all__ = ["Clips", "ModuleSizes", "STF2MModule"]
 
 _N_BIASES = 4
 # What is trained fits the people it was trained on better than anybody else, and must be trusted
-# less than what is not: learned, kernels, consequents, firing.
-_RIDGES = (100.0, 1.0, 100.0, 100.0)
+# less than what is not: learned, course, level, consequents, firing.
+_RIDGES = (100.0, 1.0, 2.0, 100.0, 100.0)
+_COURSE, _LEVEL = 1, 2  # the places of the kernels' parts among the blocks
+_TRAINED = [0, 3, 4]
+_LEVEL_SHARE = 0.3  # of the principal components
 _LARGEST = 10.0  # standard deviations; what lies beyond is an artefact of the sensor
 _CLIPS_FOR_COMPONENTS = 1000  # enough for principal components, and quick
 
@@ -42,7 +46,8 @@ class ModuleSizes(NamedTuple):
     n_kernels : int
         Random kernels of all modalities together.
     kernel_dim : int
-        Principal components kept of the random kernels' features.
+        Principal components kept of the random kernels' features, at least 2: most of those that
+        see the course of a signal, the others of those that see its level too.
     n_rules : int
         Fuzzy rules.
     rule_dim : int
@@ -96,9 +101,10 @@ class Clips(NamedTuple):
 class STF2MModule(nn.Module):
     """Encoder, fuzzy rules and meta-recurrent learner, wired.
 
-    A clip becomes the embedding z = [learned, kernels, consequents, firing]: learned spatial
-    and temporal convolutions, principal components of random ones, and what the fuzzy rules
-    add. The meta-recurrent learner (`learner`) answers from embeddings.
+    A clip becomes the embedding z = [learned, course, level, consequents, firing]: learned
+    spatial and temporal convolutions, principal components of random ones that see the course
+    of a signal and of random ones that see its level too, and what the fuzzy rules add. The
+    meta-recurrent learner (`learner`) answers from embeddings.
 
     Parameters
     ----------
@@ -110,7 +116,7 @@ class STF2MModule(nn.Module):
     Attributes
     ----------
     block_sizes : list of int
-        Sizes of the four parts of an embedding.
+        Sizes of the five parts of an embedding.
     embedding_size : int
         Their sum.
 
@@ -163,14 +169,17 @@ class STF2MModule(nn.Module):
         n_inputs = sizes.embedding_dim + sizes.kernel_dim
         self.to_rules = linear(n_inputs, sizes.rule_dim, generator=generator, bias=False)
         self.rules = FuzzyRules(sizes.rule_dim, sizes.n_rules, sizes.rule_dim, generator=generator)
+        n_level = max(1, round(_LEVEL_SHARE * sizes.kernel_dim))
         self.block_sizes = [
             sizes.embedding_dim,
-            sizes.kernel_dim,
+            sizes.kernel_dim - n_level,
+            n_level,
             sizes.rule_dim,
             sizes.n_rules,
         ]
         self.embedding_size = sum(self.block_sizes)
         self.learner = MetaRecurrentLearner(_RIDGES, generator=generator)
+        self.register_buffer("relief", torch.ones(len(_RIDGES)))
 
     # ---- from recordings to clips that are ready ----
 
@@ -236,9 +245,40 @@ class STF2MModule(nn.Module):
         Returns
         -------
         Tensor of shape (n_clips, embedding_size)
-            Learned, kernel, consequent and firing part, side by side.
+            Learned, course, level, consequent and firing part, side by side.
         """
         return self.embed_with_firing(clips, views, generator)[0]
+
+    def kernel_parts(self, clips: Clips) -> tuple[Tensor, Tensor]:
+        """Course and level part of the embeddings of clips; no gradient changes them."""
+        course, level = clips.kernels.sum(1).split(self.block_sizes[1:3], dim=1)
+        return course, level
+
+    @torch.no_grad()
+    def start_ridges(self, course: float, level: float) -> None:
+        """Let the learner's ridges of the two parts of the random kernels start here.
+
+        Small ones serve the population's own answer alone: they say that known classes are told
+        apart by fine differences, which a few clips of somebody new, or of a class that nobody
+        knows, cannot show.
+        """
+        for block, chosen in ((_COURSE, course), (_LEVEL, level)):
+            ridge = max(chosen, _RIDGES[block])
+            self.learner.log_ridge[block] = math.log(ridge)
+            self.relief[block] = chosen / ridge
+
+    def ridge(self, *, n_support: int) -> Tensor:
+        """The learner's ridge (embedding_size + 1,) for a support of so many clips."""
+        ridge = self.learner.ridge(self.block_sizes)
+        if n_support:
+            return ridge
+        relief = self.relief.repeat_interleave(torch.tensor(self.block_sizes))
+        return ridge * torch.cat([relief, relief.new_ones(1)]).to(ridge)
+
+    @torch.no_grad()
+    def distrust_training(self, factor: float) -> None:
+        """Multiply the learner's ridges of all that is trained."""
+        self.learner.log_ridge[_TRAINED] += math.log(factor)
 
     def embed_with_firing(
         self,
@@ -260,7 +300,7 @@ class STF2MModule(nn.Module):
 
     def rule_inputs(self, clips: Clips) -> Tensor:
         """Points (n_clips, rule_dim) at which the rules fire."""
-        return self.to_rules(self.embed(clips)[:, : sum(self.block_sizes[:2])])
+        return self.to_rules(self.embed(clips)[:, : sum(self.block_sizes[:3])])
 
     # ---- what is read off the training clips before any gradient ----
 
@@ -295,7 +335,7 @@ class STF2MModule(nn.Module):
         self._aim_rules()
 
     def _set_components(self, features: Tensor) -> None:
-        """Principal components of the standardised features, scaled to embeddings of length 1.
+        """Principal components of the standardised features, those of course and level apart.
 
         NaN where a clip lacks the modality: such a clip says nothing of those features, neither
         of their mean and spread nor, standing at the mean as in `prepare`, of the components.
@@ -305,24 +345,40 @@ class STF2MModule(nn.Module):
         # The added constant keeps features that hardly vary from being blown up.
         weight = 1.0 / (deviation + 1e-2)
         centred = ((features - mean) * weight).nan_to_num()
-        _, _, directions = torch.linalg.svd(
-            centred if len(centred) <= centred.shape[1] else _square_root(centred),
-            full_matrices=False,
-        )
-        directions = directions[: self.sizes.kernel_dim].T
-        length = (centred @ directions).norm(dim=1).mean()
-        length = torch.where(length > 1e-6, length, 1.0)  # clips that are all alike
         self.kernel_mean.copy_(mean)
         self.components.zero_()
-        components = weight[:, None] * directions / length
-        # Half precision is exact enough for random features, and halves a saved model.
-        self.components[:, : directions.shape[1]] = components.half().to(components.dtype)
+        sees_level = torch.cat([kernels.sees_level for kernels in self.kernels])
+        n_course = self.block_sizes[1]
+        for rows, columns in (
+            (~sees_level, slice(0, n_course)),
+            (sees_level, slice(n_course, None)),
+        ):
+            part = self.components[:, columns]
+            directions = _principal_directions(centred[:, rows], part.shape[1])
+            components = weight[rows, None] * directions
+            # Half precision is exact enough for random features, and halves a saved model.
+            rows = torch.nonzero(rows)[:, 0].to(part.device)
+            part[rows, : directions.shape[1]] = components.half().to(components.dtype)
 
     def _aim_rules(self) -> None:
         """Let the rules start on the first principal components, where the clips spread most."""
         self.to_rules.weight.mul_(0.1)
         first = self.to_rules.weight[:, self.sizes.embedding_dim :]
         first.diagonal().add_(self.sizes.kernel_dim**0.5)
+
+
+def _principal_directions(centred: Tensor, n_directions: int) -> Tensor:
+    """Directions of largest spread, (n_features, at most n_directions).
+
+    They are scaled so that the clips' projections have a mean length of 1.
+    """
+    _, _, directions = torch.linalg.svd(
+        centred if len(centred) <= centred.shape[1] else _square_root(centred),
+        full_matrices=False,
+    )
+    directions = directions[:n_directions].T
+    length = (centred @ directions).norm(dim=1).mean()
+    return directions / torch.where(length > 1e-6, length, 1.0)  # clips that are all alike
 
 
 def _share_out(total: int, n_parts: int) -> list[int]:

@@ -14,6 +14,7 @@ from stf2m_sk.training.episodes import EpisodeBatch
 
 __all__ = ["train_learner"]
 
+_DISTRUSTS = (1.0, 10.0, 100.0)  # factors of the ridges of what was trained
 _STEPS = 60
 _LEARNING_RATE = 0.02
 _PULL = 0.1  # towards the start: a few held-out people say little about a hundred numbers
@@ -47,19 +48,35 @@ def train_learner(
     embeddings = embed_all(module, dataset.clips)
     episodes = [EpisodeTensors.of(batch, device) for batch in batches]
     populations = [population_of(batch, dataset, rows, embeddings) for batch in episodes]
+    _choose_distrust(module, episodes, populations, embeddings)
     parameters = list(module.learner.parameters())
     starts = [parameter.detach().clone() for parameter in parameters]
     optimizer = torch.optim.Adam(parameters, lr=_LEARNING_RATE)
     for step in range(_STEPS):
         i = step % len(episodes)
-        batch, population = episodes[i], populations[i]
-        logits = answer_episodes(
-            module.learner, module.block_sizes, batch, embeddings[batch.rows], population
-        )
-        targets = batch.targets().expand(logits.shape[:-1])
-        loss = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=-1)
+        loss = _loss(module, episodes[i], populations[i], embeddings)
         pairs = zip(parameters, starts, strict=True)
         pull = sum((now - start).square().sum() for now, start in pairs)
         optimizer.zero_grad()
         (loss + _PULL * pull).backward()
         optimizer.step()
+
+
+@torch.no_grad()
+def _choose_distrust(module, episodes, populations, embeddings) -> None:
+    """Set the ridges of what was trained to what serves the people held out best."""
+    pairs = list(zip(episodes, populations, strict=True))
+    losses, last = {}, 1.0
+    for factor in _DISTRUSTS:
+        module.distrust_training(factor / last)
+        losses[factor] = sum(float(_loss(module, *pair, embeddings)) for pair in pairs)
+        last = factor
+    module.distrust_training(min(losses, key=losses.get) / last)
+
+
+def _loss(module, batch, population, embeddings):
+    logits = answer_episodes(
+        module.learner, module.block_sizes, batch, embeddings[batch.rows], population
+    )
+    targets = batch.targets().expand(logits.shape[:-1])
+    return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=-1)

@@ -22,6 +22,7 @@ from stf2m_sk.training.holdout import hold_out
 from stf2m_sk.training.learner import train_learner
 from stf2m_sk.training.loss import EpisodeLoss
 from stf2m_sk.training.net import EpisodeBatches, EpisodicNet
+from stf2m_sk.training.ridge import choose_ridges
 
 __all__ = ["TrainingPlan", "gather_population", "meta_train"]
 
@@ -33,6 +34,7 @@ _LEARNER_BATCHES = 12
 _WEIGHT_DECAY = 0.05
 _UNKNOWN_SHARE = 0.25
 _LEARNER_SPEED = 10.0  # the learner's few numbers are logarithms and gates: they may move faster
+_UNSEEN_DISTRUST = 10.0  # where nobody is held out who could tell how far to trust the training
 _STARTS_UP = 0.15  # of all batches
 
 
@@ -98,6 +100,10 @@ def meta_train(
     n_classes = int(codes.max()) + 1
     dataset = TrainingClips(clips, codes, groups, n_classes)
     _start_rules(module, dataset, seen, random_state)
+    parts = module.kernel_parts(clips)
+    ridges = choose_ridges(*parts, dataset.membership, groups, random_state)
+    if ridges is not None:
+        module.start_ridges(*ridges)
     sampler = partial(
         EpisodeSampler,
         codes,
@@ -131,6 +137,8 @@ def meta_train(
     if new is not None:
         module.learner.requires_grad_(True)
         train_learner(module, dataset, list(new.batches(_LEARNER_BATCHES)))
+    else:
+        module.distrust_training(_UNSEEN_DISTRUST)
     module.eval()
     return net.release("best", "schedule"), gather_population(module, dataset)
 

@@ -140,10 +140,23 @@ class TestFeatures:
 
 
 class TestStart:
-    def test_taps_have_mean_0_and_norm_1(self):
-        taps = make_kernels(3, 50, 40, 2).taps
-        torch.testing.assert_close(taps.mean(1), torch.zeros(40).double(), rtol=0, atol=1e-7)
-        torch.testing.assert_close(taps.norm(dim=1), torch.ones(40).double(), rtol=0, atol=1e-6)
+    def test_taps_have_norm_1_and_most_have_mean_0(self):
+        taps = make_kernels(3, 50, 400, 2).taps
+        torch.testing.assert_close(taps.norm(dim=1), torch.ones(400).double(), rtol=0, atol=1e-6)
+        sees_level = taps.mean(1).abs() > 1e-7
+        assert 0.2 < sees_level.double().mean() < 0.4
+        # The level is as large as a tap, 1 / 3 of the norm before it was added.
+        assert 0.15 < taps.mean(1)[sees_level].abs().median() < 0.3
+
+    def test_a_constant_level_is_seen(self):
+        kernels = make_kernels(1, 50, 100, 2)
+        generator = torch.Generator().manual_seed(0)
+        signal = torch.randn(40, 1, 50, generator=generator).double()
+        low, high, frames = signal, signal + 1.0, torch.ones(40, 50).double()
+        kernels.calibrate(torch.cat([low, high]), torch.cat([frames, frames]))
+        change = kernels(high, frames).mean(0) - kernels(low, frames).mean(0)
+        n_changed = (change.reshape(100, 2).abs().amax(1) > 0.05).sum()
+        assert n_changed > 20
 
     @pytest.mark.parametrize("n_channels", [1, 2, 5, 30])
     def test_every_kernel_hears_one_to_nine_channels(self, n_channels):

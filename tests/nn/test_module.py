@@ -169,31 +169,38 @@ class TestComponents:
         features = 1e2 * (source.normal(size=(n_clips, n_features)) * spectrum) @ mixed
         features += 0.1 * source.normal(size=features.shape) + 3e2
         module._set_components(torch.from_numpy(features))
-        components = module.components.numpy()
         standard = (features - features.mean(0)) / features.std(0)
-        _, _, directions = np.linalg.svd(standard, full_matrices=False)
-        expected = directions[:5].T @ directions[:5]
-        kept = np.linalg.qr(components * features.std(0)[:, None])[0]
-        # The components are rounded to half precision.
-        np.testing.assert_allclose(kept @ kept.T, expected, atol=2e-3)
+        components = module.components.numpy()
+        sees_level = torch.cat([kernels.sees_level for kernels in module.kernels]).numpy()
         np.testing.assert_allclose(module.kernel_mean.numpy(), features.mean(0), rtol=1e-9)
-        projected = (features - features.mean(0)) @ components
-        by_sklearn = PCA(5).fit_transform(standard)
-        by_sklearn /= np.linalg.norm(by_sklearn, axis=1).mean()
-        np.testing.assert_allclose(
-            projected @ projected.T, by_sklearn @ by_sklearn.T, rtol=2e-3, atol=2e-3
-        )
+        for rows, columns in ((~sees_level, slice(0, 3)), (sees_level, slice(3, 5))):
+            part, other = components[rows, columns], components[~rows, columns]
+            assert (other == 0).all()
+            _, _, directions = np.linalg.svd(standard[:, rows], full_matrices=False)
+            n_kept = part.shape[1]
+            expected = directions[:n_kept].T @ directions[:n_kept]
+            kept = np.linalg.qr(part * features.std(0)[rows, None])[0]
+            # The components are rounded to half precision.
+            np.testing.assert_allclose(kept @ kept.T, expected, atol=2e-3)
+            projected = (features - features.mean(0))[:, rows] @ part
+            by_sklearn = PCA(n_kept).fit_transform(standard[:, rows])
+            by_sklearn /= np.linalg.norm(by_sklearn, axis=1).mean()
+            np.testing.assert_allclose(
+                projected @ projected.T, by_sklearn @ by_sklearn.T, rtol=2e-3, atol=2e-3
+            )
 
     def test_kernel_parts_of_the_training_clips_have_mean_0_and_mean_length_1(self):
         signals = random_signals(30)
         module = calibrated(signals)
-        kernels = module.prepare(signals).kernels.sum(1)
-        torch.testing.assert_close(kernels.norm(dim=1).mean().item(), 1.0, rtol=0, atol=1e-3)
-        torch.testing.assert_close(kernels.mean(0), torch.zeros(5).double(), rtol=0, atol=1e-6)
+        for part in module.kernel_parts(module.prepare(signals)):
+            torch.testing.assert_close(part.norm(dim=1).mean().item(), 1.0, rtol=0, atol=1e-3)
+            torch.testing.assert_close(part.mean(0), 0.0 * part[0], rtol=0, atol=1e-6)
 
-    def test_kernel_parts_are_uncorrelated_and_ordered_by_variance(self):
+    @pytest.mark.parametrize("part", [0, 1], ids=["course", "level"])
+    def test_kernel_parts_are_uncorrelated_and_ordered_by_variance(self, part):
         signals = random_signals(30)
-        kernels = calibrated(signals).prepare(signals).kernels.sum(1).numpy()
+        module = calibrated(signals)
+        kernels = module.kernel_parts(module.prepare(signals))[part].numpy()
         covariance = kernels.T @ kernels
         variances = np.diag(covariance)
         # The components are rounded to half precision.
@@ -217,11 +224,13 @@ class TestComponents:
         of_first = slice(0, module.kernels[0].n_features)
         # Its means are those of the clips that have it, and so its part has mean 0 over them.
         np.testing.assert_allclose(module.kernel_mean[of_first], alone.kernel_mean[of_first])
-        kernels = module.prepare(without(signals, list(rows), 0)).kernels
+        clips = module.prepare(without(signals, list(rows), 0))
+        kernels = clips.kernels
         torch.testing.assert_close(
             kernels[has, 0].mean(0), torch.zeros(5).double(), rtol=0, atol=1e-6
         )
-        assert abs(kernels.sum(1).norm(dim=1).mean().item() - 1.0) < 1e-3
+        for part in module.kernel_parts(clips):
+            assert abs(part.norm(dim=1).mean().item() - 1.0) < 1e-3
 
     def test_a_modality_that_the_first_clips_lack_is_calibrated(self):
         signals = random_signals(130)
@@ -233,7 +242,9 @@ class TestComponents:
     def test_fewer_clips_than_components(self):
         signals = random_signals(3)
         module = calibrated(signals, kernel_dim=8)
-        assert (module.components[:, 3:] == 0).all()
+        assert (
+            module.components[:, 3:6] == 0
+        ).all()  # of the course; the last two are of the level
         assert module.prepare(signals).kernels.isfinite().all()
 
     def test_a_single_clip(self):
@@ -321,9 +332,13 @@ class TestEmbed:
         signals = random_signals(30)
         module = calibrated(signals)
         embeddings, firing = module.embed_with_firing(module.prepare(signals))
-        assert module.block_sizes == [6, 5, 3, 4]
+        assert module.block_sizes == [6, 3, 2, 3, 4]
         assert embeddings.shape == (30, module.embedding_size) == (30, 18)
-        learned, kernels, consequents, fired = embeddings.split(module.block_sizes, dim=1)
+        learned, course, level, consequents, fired = embeddings.split(module.block_sizes, dim=1)
+        clips = module.prepare(signals)
+        for part, again in zip((course, level), module.kernel_parts(clips), strict=True):
+            assert torch.equal(part, again)
+        kernels = torch.cat([course, level], dim=1)
         ones = torch.ones(30).double()
         for part in (learned, consequents):
             torch.testing.assert_close(part.norm(dim=1), ones, rtol=0, atol=2e-2)
@@ -415,3 +430,22 @@ class TestSizes:
         assert all(torch.equal(first[name], again[name]) for name in first)
         differs = [name for name in first if not torch.equal(first[name], other[name])]
         assert {"to_rules.weight", "rules.centers", "kernels.0.taps"} <= set(differs)
+
+
+class TestRidges:
+    def test_small_ones_serve_the_population_alone(self):
+        module = make_module()
+        module.start_ridges(0.1, 6.0)
+        sizes = module.block_sizes
+        alone, with_support = (module.ridge(n_support=n).detach() for n in (0, 3))
+        expected = np.repeat([100.0, 1.0, 6.0, 100.0, 100.0, 1e-3], [*sizes, 1])
+        np.testing.assert_allclose(with_support, expected, rtol=1e-5)
+        expected[sizes[0] : sizes[0] + sizes[1]] = 0.1
+        np.testing.assert_allclose(alone, expected, rtol=1e-5)
+
+    def test_of_what_is_trained_grow_together(self):
+        module = make_module()
+        module.distrust_training(10.0)
+        np.testing.assert_allclose(
+            module.learner.log_ridge.detach().exp(), [1000.0, 1.0, 2.0, 1000.0, 1000.0], rtol=1e-5
+        )

@@ -1,0 +1,132 @@
+"""Intervals, tests and effect sizes against SciPy and cases worked by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from stf2m_sk.model_selection._intervals import (
+    holm,
+    interval,
+    paired_p_value,
+    rank_biserial,
+    standardised_mean,
+)
+
+VALUES = st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=2, max_size=12)
+
+
+class TestStudent:
+    @given(VALUES, st.sampled_from([0.5, 0.9, 0.95]))
+    def test_is_the_interval_of_scipys_t_test(self, values, confidence):
+        low, high = interval(values, confidence=confidence)
+        if np.ptp(values) < 1e-9:
+            assert low == pytest.approx(high)
+            return
+        expected = stats.ttest_1samp(values, 0.0).confidence_interval(confidence)
+        assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+    def test_one_unit_has_none(self):
+        assert np.isnan(interval([0.5])).all()
+
+
+class TestStudentised:
+    def test_pivots_are_those_of_a_loop(self):
+        values = np.random.default_rng(0).exponential(size=9)
+        low, high = interval(values, method="studentised", n_resamples=500, seed=3)
+        rows = np.random.default_rng(3).integers(9, size=(500, 9))
+        pivots = []
+        for row in rows:
+            drawn = [values[i] for i in row]
+            spread = np.std(drawn, ddof=1) / 3
+            if spread > 0:
+                pivots.append((np.mean(drawn) - values.mean()) / spread)
+        error = values.std(ddof=1) / 3
+        expected = values.mean() - np.quantile(pivots, [0.975, 0.025]) * error
+        assert (low, high) == pytest.approx(tuple(expected))
+
+    def test_nears_students_with_many_normal_units(self):
+        values = np.random.default_rng(1).normal(size=300)
+        assert interval(values, method="studentised") == pytest.approx(interval(values), abs=0.01)
+
+    def test_leans_to_the_long_tail(self):
+        values = np.random.default_rng(2).exponential(size=12)
+        low, high = interval(values, method="studentised")
+        assert high - values.mean() > values.mean() - low
+
+    def test_equal_units(self):
+        assert interval([0.5] * 8, method="studentised") == (0.5, 0.5)
+
+    def test_too_few(self):
+        with pytest.raises(ValueError, match=r"asked for 5 unit\(s\), but it needs 6; use method="):
+            interval([0.1, 0.2, 0.3, 0.4, 0.5], method="studentised")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"confidence": 1}, "confidence=1, but it must be between 0 and 1"),
+        ({"method": "percentile"}, "method='percentile', but it must be 't' or 'studentised'"),
+    ],
+)
+def test_options(how, message):
+    with pytest.raises(ValueError, match=message):
+        interval([0.1, 0.2], **how)
+
+
+class TestPaired:
+    def test_wilcoxon_by_hand(self):
+        # All six differences point one way: 2 of the 2 ** 6 signs are as extreme.
+        assert paired_p_value([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]) == pytest.approx(2 / 64)
+
+    def test_t_is_scipys(self):
+        first, second = np.random.default_rng(0).normal(size=(2, 9))
+        expected = stats.ttest_rel(first, second).pvalue
+        assert paired_p_value(first - second, test="t") == pytest.approx(expected)
+
+    def test_ties_but_for_rounding_are_ties(self):
+        differences = np.array([0.1, 0.1, -0.1, 0.2, 0.2, 0.3, 0.3])
+        noisy = differences + np.array([1, -1, 1, -1, 1, -1, 1]) * 1e-16
+        assert paired_p_value(noisy) == paired_p_value(differences)
+
+    def test_no_test_is_claimed_under_six(self):
+        assert np.isnan(paired_p_value([0.1, 0.2, 0.3, 0.4, 0.5]))
+
+    def test_no_difference(self):
+        assert paired_p_value(np.zeros(8)) == 1.0
+
+    def test_unknown(self):
+        with pytest.raises(ValueError, match="test='sign', but it must be 'wilcoxon' or 't'"):
+            paired_p_value(np.ones(8), test="sign")
+
+
+class TestHolm:
+    def test_by_hand(self):
+        corrected = holm([0.01, 0.04, 0.03, 0.005])
+        np.testing.assert_allclose(corrected, [0.03, 0.06, 0.06, 0.02])
+
+    def test_what_was_not_tested_does_not_count(self):
+        np.testing.assert_allclose(holm([0.02, np.nan, 0.03]), [0.04, np.nan, 0.04])
+
+    @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+    def test_rejects_what_the_stepwise_rule_rejects(self, p_values):
+        order, rejected = np.argsort(p_values, kind="stable"), set()
+        for step, i in enumerate(order):
+            if p_values[i] * (len(p_values) - step) > 0.05:
+                break
+            rejected.add(int(i))
+        assert set(np.flatnonzero(holm(p_values) <= 0.05).tolist()) == rejected
+
+
+class TestEffects:
+    def test_cohens_d_by_hand(self):
+        assert standardised_mean([1.0, 2.0, 3.0]) == pytest.approx(2.0)
+        assert standardised_mean([0.0, 0.0]) == 0.0
+        assert standardised_mean([0.5, 0.5]) == np.inf
+        assert np.isnan(standardised_mean([0.5]))
+
+    def test_rank_biserial_by_hand(self):
+        # Ranks 1, 2, 3 and 4: (1 + 3 + 4 - 2) / 10.
+        assert rank_biserial([0.1, -0.2, 0.3, 0.4, 0.0]) == pytest.approx(0.6)
+        assert rank_biserial([0.0, 0.0]) == 0.0
