@@ -43,7 +43,7 @@ def sensitivity(fitted):
 
 class TestChoiceOfFeatures:
     def test_recursive_elimination_with_an_importance_getter(self, table, quick):
-        model = quick(n_kernels=20, validation_fraction=0)
+        model = quick(n_kernels=100, validation_fraction=0)
         tool = RFE(model, n_features_to_select=2, importance_getter=sensitivity)
         tool.fit(table.X, table.y)
         assert np.flatnonzero(tool.support_).tolist() == INFORMATIVE
