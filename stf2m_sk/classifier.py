@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import os
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,44 +12,23 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from stf2m_sk import persistence
 from stf2m_sk._validation import (
-    check_groups,
     check_labels,
     check_measured,
-    encode_labels,
     note_features,
-    resolve_device,
     torch_threads,
 )
-from stf2m_sk.nn.meta_rnn import Classes, MetaKnowledge
-from stf2m_sk.nn.module import ModuleSizes
+from stf2m_sk.fitting import conditioned, meta_trained
+from stf2m_sk.nn.meta_rnn import Classes
 from stf2m_sk.nn.rules import RuleBase
-from stf2m_sk.personalisation import (
-    Support,
-    embed_views,
-    join_labels,
-    knowledge_of,
-    merge,
-    read_support,
-)
-from stf2m_sk.pretrained import resolve_pretrained
-from stf2m_sk.priors import ClassPriors, class_priors
-from stf2m_sk.training.fine_tune import fine_tune
-from stf2m_sk.training.meta_train import TrainingPlan, meta_train
-from stf2m_sk.training.net import fitted_net
+from stf2m_sk.personalisation import Support, embed_views, join_labels, merge, read_support
 from stf2m_sk.views import Views, ViewSchema, as_views
 
 __all__ = ["STF2MClassifier"]
-
-_KERNEL_DIM = 320
-_COMPONENTS_PER_VALUE = 8  # a clip of few values has no more than so much to say
-_RULE_DIM = 16
-_N_BLOCKS = 2
 
 
 class STF2MClassifier(ClassifierMixin, BaseEstimator):
@@ -290,85 +268,11 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         TypeError, NotFittedError, FileNotFoundError
             If `pretrained` is none, or is not fitted.
         """
-        if self.pretrained is not None:
-            return self._condition(X, y, groups)
-        return self._meta_train(X, y, groups)
-
-    def _meta_train(self, X, y, groups) -> STF2MClassifier:
-        if self.hidden_dim % 4:
-            raise ValueError(
-                f"hidden_dim={self.hidden_dim}, but it must be a multiple of 4: the channels are "
-                "split over four dilations."
-            )
-        views = as_views(X, self.schema)
-        labels = check_labels(y, views.n_clips)
-        people = check_groups(groups, views.n_clips)
-        check_measured(views)
-        classes, codes = encode_labels(labels)
-        priors = class_priors(self.priors, self.class_weight, classes)
-        signals = [_measured_part(views[name]) for name in views.names]
-        device = resolve_device(self.device)
-        random_state = check_random_state(self.random_state)
-        with torch_threads(self.n_threads):
-            net, knowledge = meta_train(
-                signals,
-                codes,
-                people,
-                self._sizes(signals),
-                self._plan(device),
-                random_state,
-            )
+        fitted, views = (meta_trained if self.pretrained is None else conditioned)(
+            self, X, y, groups
+        )
         note_features(self, X, views, reset=True)
-        return self._set_fitted(
-            net=net,
-            schema=views.schema,
-            population=MetaKnowledge(*(part.cpu().double() for part in knowledge)),
-            population_classes=classes,
-            priors=priors,
-            support=None,
-            classes=classes,
-        )
-
-    def _condition(self, X, y, groups) -> STF2MClassifier:
-        """Start from a classifier that was meta-trained before."""
-        start = resolve_pretrained(type(self), self.pretrained)
-        views = as_views(X, start.schema_ if self.schema is None else self.schema)
-        views = views.conform(start.schema_)
-        labels = check_labels(y, views.n_clips)
-        people = check_groups(groups, views.n_clips)
-        check_measured(views)
-        join_labels([start.population_classes_, labels])  # text and numbers: an error
-        classes, codes = np.unique(labels, return_inverse=True)
-        priors = class_priors(self.priors, self.class_weight, classes)
-        with torch_threads(self.n_threads):
-            net = start.net_
-            if self.fine_tune_epochs:
-                net = self._fine_tuned(start, views, classes, codes, people)
-            embeddings = embed_views(net.module_, views, net.device).double().numpy()
-        note_features(self, X, views, reset=True)
-        return self._set_fitted(
-            net=net,
-            schema=start.schema_,
-            population=start._population,
-            population_classes=start.population_classes_,
-            priors=priors,
-            support=merge(None, Support(embeddings, labels)),
-            classes=classes,
-        )
-
-    def _fine_tuned(self, start, views, classes, codes, people):
-        device = str(start.net_.device)
-        plan = dataclasses.replace(self._plan(device), max_epochs=self.fine_tune_epochs)
-        module, history = fine_tune(
-            start.net_.module_,
-            knowledge_of(start._population, start.population_classes_, classes),
-            [_measured_part(views[name]) for name in views.names],
-            codes,
-            people,
-            plan,
-            check_random_state(self.random_state),
-        )
-        return fitted_net(module, history, device)
+        return self._set_fitted(**fitted._asdict())
 
     def adapt(self, X, y: ArrayLike, classes: ArrayLike | None = None) -> STF2MClassifier:
         """Personalise: a new classifier from the population and these labelled clips.
@@ -585,13 +489,18 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     def _set_fitted(
         self, *, net, schema, population, population_classes, priors, support, classes
     ) -> STF2MClassifier:
-        self.net_ = net
-        self._priors: ClassPriors = priors
-        self.schema_ = schema
-        self._population = population
-        self.population_classes_ = population_classes
-        self._take_support(support, classes)
+        state = self._read(net.module_, population, population_classes, support, classes)
+        self.net_, self.schema_, self._priors = net, schema, priors
+        self._population, self.population_classes_ = population, population_classes
+        self.support_, self.classes_, self._state = support, classes, state
         return self
+
+    def _read(self, module, population, population_classes, support, classes) -> Classes:
+        weight = self.support_weight
+        with torch_threads(self.n_threads):
+            return read_support(
+                module, population, population_classes, support, classes, support_weight=weight
+            )
 
     def _fit_reserving(self, X, y, classes) -> STF2MClassifier:
         if classes is None:
@@ -599,7 +508,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         wanted = np.unique(check_labels(classes, None, name="classes"))
         _check_covers(wanted, check_labels(y, None))
         self.fit(X, y)
-        self._take_support(None, wanted)
+        self._take_support(self.support_, wanted)
         return self
 
     def _as_fitted(self, X) -> Views:
@@ -628,53 +537,9 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
 
     def _take_support(self, support: Support | None, classes: NDArray) -> None:
         """Answer from a support; what can fail is done before the first attribute changes."""
-        with torch_threads(self.n_threads):
-            state = read_support(
-                self.net_.module_,
-                self._population,
-                self.population_classes_,
-                support,
-                classes,
-                support_weight=self.support_weight,
-            )
+        module = self.net_.module_
+        state = self._read(module, self._population, self.population_classes_, support, classes)
         self.support_, self.classes_, self._state = support, classes, state
-
-    def _sizes(self, signals: list[NDArray[np.float32]]) -> ModuleSizes:
-        n_values = sum(signal[0].size for signal in signals)
-        return ModuleSizes(
-            n_channels=[signal.shape[1] for signal in signals],
-            n_timesteps=[signal.shape[2] for signal in signals],
-            hidden_dim=self.hidden_dim,
-            embedding_dim=self.embedding_dim,
-            n_blocks=_N_BLOCKS,
-            n_kernels=self.n_kernels,
-            kernel_dim=min(_KERNEL_DIM, len(signals[0]), _COMPONENTS_PER_VALUE * n_values),
-            n_rules=self.n_rules,
-            rule_dim=_RULE_DIM,
-            dropout=self.dropout,
-        )
-
-    def _plan(self, device: str) -> TrainingPlan:
-        return TrainingPlan(
-            n_way=self.n_way,
-            n_support=self.n_support,
-            n_query=self.n_query,
-            max_epochs=self.max_epochs,
-            learning_rate=self.learning_rate,
-            view_dropout=self.view_dropout,
-            validation_fraction=self.validation_fraction,
-            patience=self.patience,
-            callbacks=self.callbacks,
-            progress=bool(self.verbose),
-            device=device,
-        )
-
-
-def _measured_part(signal: NDArray) -> NDArray[np.float32]:
-    """A modality up to the last frame that any clip has, so that padding decides nothing."""
-    measured = np.flatnonzero(~np.isnan(signal).all(axis=(0, 1)))
-    length = measured[-1] + 1 if len(measured) else 1
-    return np.ascontiguousarray(signal[:, :, :length], dtype=np.float32)
 
 
 def _check_covers(classes: NDArray, labels: NDArray) -> None:

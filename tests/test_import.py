@@ -26,6 +26,7 @@ ROOMS = [
     "priors",
     "persistence",
     "pretrained",
+    "fitting",
     "classifier",
     "loading",
     "encoding",

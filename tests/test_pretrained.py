@@ -81,6 +81,17 @@ class TestConditioning:
         assert loaded.pretrained is None
         assert_array_equal(loaded.predict_proba(people.views), fitted.predict_proba(people.views))
 
+    def test_partial_fit_of_an_unfitted_one_reads_its_clips_too(self, lasting, people):
+        X, y = people.new_views, people.new_target
+        reserved = STF2MClassifier(pretrained=lasting).partial_fit(
+            X, y, classes=[*np.unique(y), "awe"]
+        )
+        expected = lasting.adapt(X, y, classes=[*np.unique(y), "awe"])
+        assert_array_equal(reserved.classes_, expected.classes_)
+        assert_array_equal(
+            reserved.predict_proba(people.views), expected.predict_proba(people.views)
+        )
+
 
 class TestCopies:
     def test_clone_keeps_it_by_reference(self, lasting):
