@@ -119,11 +119,16 @@ def import_optional(module: str, wanted_by: str):
         ) from error
 
 
+def _number(value: float) -> str:
+    """Three decimals; what they would show as zero, as a power of ten."""
+    return f"{value:.0e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
+
+
 def _text(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float | np.floating):
-        return "-" if np.isnan(value) else f"{value:.3f}"
+        return "-" if np.isnan(value) else _number(float(value))
     if isinstance(value, np.ndarray):
         return f"{len(value)} rows"
     return str(value)
