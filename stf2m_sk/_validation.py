@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from stf2m_sk.views import Views
@@ -19,6 +20,7 @@ __all__ = [
     "check_labels",
     "check_measured",
     "encode_labels",
+    "local_generator",
     "note_features",
     "resolve_device",
     "torch_threads",
@@ -122,6 +124,11 @@ def encode_labels(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
             "at least 2 classes."
         )
     return classes, codes
+
+
+def local_generator(random_state: int | np.random.RandomState | None) -> np.random.RandomState:
+    """Like check_random_state, but None is fresh entropy and not NumPy's global generator."""
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
 def check_groups(groups: ArrayLike | None, n_clips: int) -> NDArray[np.int64] | None:

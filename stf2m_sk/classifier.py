@@ -84,9 +84,10 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         person more, below 1 the population.
     pretrained : STF2MClassifier, FrozenEstimator, str or path-like, default=None
         A fitted classifier, a frozen one, or the file of a saved one. `fit` then does not
-        meta-train: it is `adapt` of that classifier to the clips given, so that cross-validation
-        on a new person takes seconds. `clone` keeps it by reference. Parameters of the network
-        and of meta-training are then without effect.
+        meta-train: it is `adapt` of that classifier to the clips given, with the `priors`,
+        `class_weight` and `support_weight` of this one, so that cross-validation on a new person
+        takes seconds. `clone` keeps it by reference. Parameters of the network are then without
+        effect, those of meta-training too but for fine-tuning. The device stays where it is.
     fine_tune_epochs : int, default=0
         With `pretrained`: epochs of four batches of episodes, drawn from the clips of `fit`, by
         which a copy of the weights is trained at a tenth of `learning_rate`. It takes two clips

@@ -6,14 +6,15 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 
 from stf2m_sk._validation import (
     check_groups,
     check_labels,
     check_measured,
     encode_labels,
+    local_generator,
     resolve_device,
     torch_threads,
 )
@@ -103,7 +104,7 @@ def meta_trained(
     priors = class_priors(classifier.priors, classifier.class_weight, classes)
     signals = _signals(views)
     plan = _plan(classifier, resolve_device(classifier.device))
-    random_state = check_random_state(classifier.random_state)
+    random_state = local_generator(classifier.random_state)
     with torch_threads(classifier.n_threads):
         net, knowledge = meta_train(
             signals, codes, people, _sizes(classifier, signals), plan, random_state
@@ -135,6 +136,7 @@ def conditioned(
         As of `STF2MClassifier.fit`.
     """
     start = resolve_pretrained(type(classifier), classifier.pretrained)
+    _check_agrees(classifier, start)
     views = as_views(X, start.schema_ if classifier.schema is None else classifier.schema)
     views = views.conform(start.schema_)
     labels = check_labels(y, views.n_clips)
@@ -161,6 +163,24 @@ def conditioned(
     return fitted, views
 
 
+def _check_agrees(classifier: STF2MClassifier, start: STF2MClassifier) -> None:
+    device = resolve_device(classifier.device)
+    if classifier.device != "auto" and torch.device(device) != torch.device(start.net_.device):
+        raise ValueError(
+            f"device={device!r}, but the pretrained classifier is on {start.net_.device!r}; use "
+            "'auto', or load it where it is to run."
+        )
+    if classifier.schema is None:
+        return
+    given = ViewSchema.coerce(classifier.schema)
+    if given.n_flat != start.schema_.n_flat:
+        raise ValueError(
+            f"schema is {given}, of {given.n_flat} values a clip, but the pretrained classifier "
+            f"has {start.schema_} of {start.schema_.n_flat}. Leave schema out; other lengths can "
+            "come as Views or dicts."
+        )
+
+
 def _fine_tuned(classifier, start, views, classes, codes, people) -> EpisodicNet:
     device = str(start.net_.device)
     plan = dataclasses.replace(_plan(classifier, device), max_epochs=classifier.fine_tune_epochs)
@@ -171,7 +191,7 @@ def _fine_tuned(classifier, start, views, classes, codes, people) -> EpisodicNet
         codes,
         people,
         plan,
-        check_random_state(classifier.random_state),
+        local_generator(classifier.random_state),
     )
     return fitted_net(module, history, device)
 

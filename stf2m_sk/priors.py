@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import compute_class_weight
 
 __all__ = ["ClassPriors", "class_priors"]
 
@@ -57,28 +56,43 @@ def class_priors(
     ------
     ValueError
         If priors are not positive, do not sum to 1, or lack a class or are too many; if a
-        weight is not positive or `class_weight` names a label that is no class.
+        weight is not positive and finite, or `class_weight` names a label that is neither a
+        class nor one with a prior.
+    TypeError
+        If priors name text and numbers.
     """
     labels, log_odds = classes, np.zeros(len(classes))
     if priors is not None:
         labels, values = _probabilities(priors, classes)
         log_odds = np.log(values * len(values))
     if isinstance(class_weight, Mapping):
-        weights = compute_class_weight(dict(class_weight), classes=classes, y=classes)
-        if not (weights > 0).all():
-            raise ValueError(
-                f"class_weight={class_weight!r}: weights must be positive. To answer without a "
-                "class, leave it out of `classes` in `adapt`."
-            )
-        log_odds = log_odds + ClassPriors(classes, np.log(weights)).of(labels)
+        log_odds = log_odds + _log_weights(class_weight, labels)
     return ClassPriors(labels, log_odds)
+
+
+def _log_weights(class_weight: Mapping, labels: NDArray) -> NDArray[np.float64]:
+    extra = [label for label in class_weight if label not in labels.tolist()]
+    if extra:
+        raise ValueError(
+            f"class_weight names {extra}, of which nothing else is known; the classes are "
+            f"{labels.tolist()}. An emotion still to come can have a weight where it has a prior."
+        )
+    weights = np.array([class_weight.get(label, 1.0) for label in labels.tolist()], np.float64)
+    if not (np.isfinite(weights) & (weights > 0)).all():
+        raise ValueError(
+            f"class_weight={class_weight!r}: weights must be positive and finite. To answer "
+            "without a class, leave it out of `classes` in `adapt`."
+        )
+    return np.log(weights)
 
 
 def _probabilities(priors, classes) -> tuple[NDArray, NDArray[np.float64]]:
     if isinstance(priors, Mapping):
         lacking = [label for label in classes.tolist() if label not in priors]
         if lacking:
-            raise ValueError(f"priors lack the classes {lacking}; given {sorted(priors)}.")
+            raise ValueError(f"priors lack the classes {lacking}; given {list(priors)}.")
+        if len({isinstance(label, str) for label in priors}) > 1:
+            raise TypeError(f"priors name text and numbers: {list(priors)}; use one kind.")
         order = sorted(priors)
         labels, values = np.array(order), np.array([priors[k] for k in order], dtype=np.float64)
     else:

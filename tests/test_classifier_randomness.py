@@ -77,6 +77,9 @@ class TestGlobalGenerators:
         adapted.predict(arrays.X)
         adapted.predict_proba(arrays.X.astype(np.float32))
         assert global_generators() == before
+        fresh = quick(random_state=None).fit(arrays.X, arrays.y)
+        quick(random_state=None, pretrained=fresh, fine_tune_epochs=1).fit(arrays.X, arrays.y)
+        assert global_generators() == before
 
 
 class TestThreads:

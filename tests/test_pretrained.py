@@ -33,6 +33,18 @@ class TestConditioning:
         assert_array_equal(fitted.classes_, adapted.classes_)
         assert_array_equal(fitted.predict_proba(people.views), adapted.predict_proba(people.views))
 
+    def test_takes_its_own_few_shot_parameters(self, quick, people):
+        start = quick(priors=[0.8, 0.1, 0.1], support_weight=3.0).fit(people.views, people.target)
+        X, y = people.new_views, people.new_target
+        same = STF2MClassifier(pretrained=start, priors=[0.8, 0.1, 0.1], support_weight=3.0).fit(
+            X, y
+        )
+        assert_array_equal(
+            same.predict_proba(people.views), start.adapt(X, y).predict_proba(people.views)
+        )
+        plain = STF2MClassifier(pretrained=start).fit(X, y)
+        assert (plain.predict_proba(people.views) != same.predict_proba(people.views)).any()
+
     def test_starts_from_the_population_of_an_adapted_classifier(self, lasting, people):
         adapted = lasting.adapt(people.views, people.target)
         one = STF2MClassifier(pretrained=adapted).fit(people.new_views, people.new_target)
@@ -210,6 +222,17 @@ class TestFineTuning:
 
 
 class TestErrors:
+    def test_another_device(self, lasting, people):
+        classifier = STF2MClassifier(pretrained=lasting, device="meta")
+        with pytest.raises(ValueError, match="device='meta'"):
+            classifier.fit(people.views, people.target)
+
+    def test_a_schema_of_another_length(self, lasting, people):
+        schema = {m.name: {"n_channels": m.n_channels, "n_timesteps": 7} for m in lasting.schema_}
+        classifier = STF2MClassifier(pretrained=lasting, schema=schema)
+        with pytest.raises(ValueError, match="of 14 values a clip, but the pretrained classifier"):
+            classifier.fit(people.views, people.target)
+
     def test_something_else(self, people):
         with pytest.raises(
             TypeError, match="pretrained is a LogisticRegression; expected a fitted"

@@ -110,6 +110,7 @@ class TestPriors:
             ([1.5, -0.5, 0.0], "priors must be positive"),
             ([0.5, 0.5, np.nan], "priors must be positive"),
             ({"anger": 1.0}, r"priors lack the classes \['joy', 'zest'\]"),
+            ({"anger": 0.5, 1: 0.5}, r"priors lack the classes \['joy', 'zest'\]"),
         ],
     )
     def test_that_make_no_sense(self, priors, message):
@@ -138,6 +139,11 @@ class TestClassWeight:
         both = class_priors([0.2, 0.3, 0.5], {"joy": 2.0}, CLASSES)
         assert_allclose(np.exp(both.of(CLASSES)), 3 * np.array([0.2, 0.6, 0.5]))
 
+    def test_may_speak_of_an_emotion_still_to_come_that_has_a_prior(self):
+        priors = {"anger": 0.2, "awe": 0.25, "joy": 0.25, "zest": 0.3}
+        weighted = class_priors(priors, {"awe": 3.0}, CLASSES)
+        assert_allclose(np.exp(weighted.of(np.array(["awe", "joy"]))), [3.0, 1.0])
+
     def test_balanced_is_what_it_is_anyway(self, lasting, people):
         assert_array_equal(
             conditioned(lasting, people, class_weight="balanced").predict_proba(people.views),
@@ -155,8 +161,10 @@ class TestClassWeight:
     @pytest.mark.parametrize(
         ("class_weight", "message"),
         [
-            ({"joy": 0.0}, "weights must be positive. To answer without a class"),
-            ({"boredom": 2.0}, "The classes, .* are not in class_weight"),
+            ({"joy": 0.0}, "weights must be positive and finite. To answer without a class"),
+            ({"joy": np.inf}, "weights must be positive and finite"),
+            ({"boredom": 2.0}, r"class_weight names \['boredom'\], of which nothing else is known"),
+            ({"anger": 1.0, "joy": 1.0, "zest": 1.0, "jy": 2.0}, r"class_weight names \['jy'\]"),
         ],
     )
     def test_that_makes_no_sense(self, class_weight, message):

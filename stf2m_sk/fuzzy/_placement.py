@@ -13,8 +13,10 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.special import softmax
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from stf2m_sk._validation import local_generator
 
 _STARTS = 10  # start centres tried; the best objective is kept
 _START_ITERATIONS = 5  # of c-means, before the best start is taken to convergence
@@ -97,11 +99,6 @@ def _resolve_fuzzifier(fuzzifier: float | str, n_clips: int, n_features: int) ->
         return float(fuzzifier)
     q = min(n_clips - 1, n_features - 1)
     return q / (q - 2) if q >= 3 else 2.0
-
-
-def _local_generator(random_state) -> np.random.RandomState:
-    """Like check_random_state, but None is fresh entropy and not NumPy's global generator."""
-    return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
 def _memberships(Z: NDArray, centers: NDArray, fuzzifier: float) -> NDArray[np.float64]:
@@ -256,7 +253,7 @@ def place_rules(
     distinct = np.unique(Z, axis=0, return_index=True)[1]
     n_rules = _resolve_n_rules(n_rules, len(Z), len(distinct))
     fuzzifier = _resolve_fuzzifier(fuzzifier, *Z.shape)
-    generator = _local_generator(random_state)
+    generator = local_generator(random_state)
 
     if initialisation == "c-means":
         centers, n_iter = _c_means(Z, n_rules, fuzzifier, max_iter, tol, generator)

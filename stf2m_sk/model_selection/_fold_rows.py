@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def check_refit(refit: str, support_weight: float) -> None:
     """
     if refit not in ("support", "pooled"):
         raise ValueError(f"refit={refit!r}, but it must be 'support' or 'pooled'.")
-    if isinstance(support_weight, str | bool) or not 0 < support_weight < np.inf:
+    is_number = isinstance(support_weight, Real) and not isinstance(support_weight, bool)
+    if not is_number or not 0 < support_weight < np.inf:
         raise ValueError(f"support_weight={support_weight!r}, but it must be a number above 0.")
 
 

@@ -272,7 +272,8 @@ class STF2MModule(nn.Module):
         ridge = self.learner.ridge(self.block_sizes)
         if n_support:
             return ridge
-        relief = self.relief.repeat_interleave(torch.tensor(self.block_sizes))
+        sizes = torch.tensor(self.block_sizes, device=self.relief.device)
+        relief = self.relief.repeat_interleave(sizes, output_size=self.embedding_size)
         return ridge * torch.cat([relief, relief.new_ones(1)]).to(ridge)
 
     @torch.no_grad()

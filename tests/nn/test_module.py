@@ -264,8 +264,8 @@ class TestComponents:
         copies = [signal.clone() for signal in signals]
         module = calibrated(signals)
         module.prepare(signals)
-        for signal, copy in zip(signals, copies, strict=True):
-            torch.testing.assert_close(signal, copy, rtol=0, atol=0, equal_nan=True)
+        for signal, before in zip(signals, copies, strict=True):
+            torch.testing.assert_close(signal, before, rtol=0, atol=0, equal_nan=True)
 
     def test_rules_look_at_the_first_components(self):
         signals = random_signals(40)
