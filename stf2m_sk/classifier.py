@@ -25,7 +25,14 @@ from stf2m_sk._validation import (
 from stf2m_sk.fitting import conditioned, meta_trained
 from stf2m_sk.nn.meta_rnn import Classes
 from stf2m_sk.nn.rules import RuleBase
-from stf2m_sk.personalisation import Support, embed_views, join_labels, merge, read_support
+from stf2m_sk.personalisation import (
+    Support,
+    embed_parts,
+    embed_views,
+    join_labels,
+    merge,
+    read_support,
+)
 from stf2m_sk.views import Views, ViewSchema, as_views
 
 __all__ = ["STF2MClassifier"]
@@ -42,6 +49,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     ----------
     n_rules : int, default=16
         Fuzzy rules.
+    rule_placement : {"c-means", "k-means", "random"}, default="c-means"
+        How the centres of the rules are found: see `stf2m_sk.fuzzy.place_rules`.
     embedding_dim : int, default=64
         Dimension of the learned part of a clip's embedding.
     hidden_dim : int, default=32
@@ -82,6 +91,15 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     support_weight : float, default=1.0
         Factor of the weight that meta-training has learned for a support clip: above 1 trusts the
         person more, below 1 the population.
+    spatial : bool, default=True
+        False leaves the spatial convolutions out: each kernel sees one channel alone. This switch
+        and the next three are for ablation: see what a part is worth on your recordings.
+    temporal : bool, default=True
+        False leaves the temporal convolutions out: the order of the frames is lost.
+    rules : bool, default=True
+        False lets the fuzzy rules count for nothing.
+    meta_rnn : bool, default=True
+        False leaves the meta-recurrent learner as it starts: one exact step, never trained.
     pretrained : STF2MClassifier, FrozenEstimator, str or path-like, default=None
         A fitted classifier, a frozen one, or the file of a saved one. `fit` then does not
         meta-train: it is `adapt` of that classifier to the clips given, with the `priors`,
@@ -99,6 +117,10 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Called during meta-training.
     device : str, default="auto"
         Torch device of training and prediction; "auto" takes a CUDA device if there is one.
+    precision : {"float32", "bf16"}, default="float32"
+        In which the learned convolutions are computed in meta-training. "bf16" is torch's
+        automatic mixed precision: quicker on GPUs that have it. Answers are always computed in
+        the dtype of X.
     n_threads : int, default=None
         Torch threads during a call; None leaves torch's setting, but takes one thread inside a
         worker of joblib, so that parallel fits do not get in each other's way.
@@ -123,7 +145,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     net_ : skorch.NeuralNet
         The meta-trained net; shared with all adapted classifiers.
     rules_ : RuleBase
-        The trained fuzzy rules.
+        The fuzzy rules. Their consequents are solved for in closed form, one output a label of
+        `classes_`: of the population after `fit`, of the person after `adapt`.
     history_ : list of dict
         Losses and accuracy of each epoch.
     support_ : Support or None
@@ -160,6 +183,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "n_rules": [Interval(Integral, 1, None, closed="left")],
+        "rule_placement": [StrOptions({"c-means", "k-means", "random"})],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "hidden_dim": [Interval(Integral, 4, None, closed="left")],
         "n_kernels": [Interval(Integral, 1, None, closed="left")],
@@ -175,11 +199,16 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         "priors": ["array-like", dict, None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "support_weight": [Interval(Real, 0, None, closed="neither")],
+        "spatial": ["boolean"],
+        "temporal": ["boolean"],
+        "rules": ["boolean"],
+        "meta_rnn": ["boolean"],
         "pretrained": [HasMethods(["fit"]), str, os.PathLike, None],
         "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
         "schema": [ViewSchema, dict, None],
         "callbacks": ["array-like"],
         "device": [str],
+        "precision": [StrOptions({"float32", "bf16"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -189,6 +218,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         n_rules=16,
+        rule_placement="c-means",
         embedding_dim=64,
         hidden_dim=32,
         n_kernels=600,
@@ -204,16 +234,22 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         priors=None,
         class_weight=None,
         support_weight=1.0,
+        spatial=True,
+        temporal=True,
+        rules=True,
+        meta_rnn=True,
         pretrained=None,
         fine_tune_epochs=0,
         schema=None,
         callbacks=(),
         device="auto",
+        precision="float32",
         n_threads=None,
         verbose=0,
         random_state=None,
     ):
         self.n_rules = n_rules
+        self.rule_placement = rule_placement
         self.embedding_dim = embedding_dim
         self.hidden_dim = hidden_dim
         self.n_kernels = n_kernels
@@ -229,11 +265,16 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self.priors = priors
         self.class_weight = class_weight
         self.support_weight = support_weight
+        self.spatial = spatial
+        self.temporal = temporal
+        self.rules = rules
+        self.meta_rnn = meta_rnn
         self.pretrained = pretrained
         self.fine_tune_epochs = fine_tune_epochs
         self.schema = schema
         self.callbacks = callbacks
         self.device = device
+        self.precision = precision
         self.n_threads = n_threads
         self.verbose = verbose
         self.random_state = random_state
@@ -459,9 +500,9 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def rules_(self) -> RuleBase:
-        """The trained fuzzy rules."""
+        """The fuzzy rules; one output of the consequents a label of `classes_`."""
         check_is_fitted(self)
-        return self.net_.module_.rules.as_arrays()
+        return self.net_.module_.rule_base(self._state)
 
     @property
     def history_(self) -> list[dict]:
@@ -521,11 +562,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     def _logits(self, X) -> torch.Tensor:
         check_is_fitted(self)
         views = self._as_fitted(X)
+        dtype = torch.from_numpy(np.empty(0, dtype=views.dtype)).dtype
+        state = Classes(*(part.to(dtype) for part in self._state))
+        beliefs = torch.from_numpy(self._priors.of(self.classes_)).to(dtype)
         with torch_threads(self.n_threads):
-            embeddings = self._embed(views)
-            state = Classes(*(part.to(embeddings.dtype) for part in self._state))
-            beliefs = torch.from_numpy(self._priors.of(self.classes_)).to(embeddings.dtype)
-            return state.logits(embeddings) + beliefs
+            parts = embed_parts(self.net_.module_, views, self.net_.device)
+            return torch.cat([state.logits(part) + beliefs for part in parts])
 
     def _embed(self, views: Views) -> torch.Tensor:
         return embed_views(self.net_.module_, views, self.net_.device)

@@ -53,10 +53,10 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     That spatial and temporal convolutions encode the clips is from the abstract of ST-F2M (arXiv
-    2412.13541). The embedding is the classifier's without what its rules add: `embedding_dim`
-    columns of learned convolutions, then principal components of random ones that see the course
-    of the signals, then of random ones that see their level too, each part scaled to a root mean
-    square of about 1.
+    2412.13541). The embedding is the classifier's without what its rules add and without what is
+    novel in a clip, which is of use with a support only: `embedding_dim` columns of learned
+    convolutions, then principal components of random ones that see the course of the signals, then
+    of random ones that see their level too, each part scaled to a root mean square of about 1.
 
     The embeddings of the clips that `fit` was given look better than those of any other: judge a
     model behind this step on other people.

@@ -35,7 +35,8 @@ __all__ = ["Fitted", "conditioned", "meta_trained"]
 
 _KERNEL_DIM = 320
 _COMPONENTS_PER_VALUE = 8  # a clip of few values has no more than so much to say
-_RULE_DIM = 16
+_RULE_DIM = 32
+_CONSEQUENT_DIM = 96
 _N_BLOCKS = 2
 
 
@@ -208,7 +209,10 @@ def _measured_part(signal: NDArray) -> NDArray[np.float32]:
 
 
 def _sizes(classifier: STF2MClassifier, signals: list[NDArray[np.float32]]) -> ModuleSizes:
-    n_values = sum(signal[0].size for signal in signals)
+    n_clips, n_values = len(signals[0]), sum(signal[0].size for signal in signals)
+    kernel_dim = max(2, min(_KERNEL_DIM, n_clips, _COMPONENTS_PER_VALUE * n_values))
+    rule_dim = min(_RULE_DIM, kernel_dim)
+    n_design = classifier.n_rules * (rule_dim + 1)
     return ModuleSizes(
         n_channels=[signal.shape[1] for signal in signals],
         n_timesteps=[signal.shape[2] for signal in signals],
@@ -216,10 +220,13 @@ def _sizes(classifier: STF2MClassifier, signals: list[NDArray[np.float32]]) -> M
         embedding_dim=classifier.embedding_dim,
         n_blocks=_N_BLOCKS,
         n_kernels=classifier.n_kernels,
-        kernel_dim=min(_KERNEL_DIM, len(signals[0]), _COMPONENTS_PER_VALUE * n_values),
+        kernel_dim=kernel_dim,
         n_rules=classifier.n_rules,
-        rule_dim=_RULE_DIM,
+        rule_dim=rule_dim,
+        consequent_dim=min(_CONSEQUENT_DIM, n_clips, n_design),
         dropout=classifier.dropout,
+        spatial=bool(classifier.spatial),
+        temporal=bool(classifier.temporal),
     )
 
 
@@ -236,4 +243,8 @@ def _plan(classifier: STF2MClassifier, device: str) -> TrainingPlan:
         callbacks=classifier.callbacks,
         progress=bool(classifier.verbose),
         device=device,
+        rule_placement=classifier.rule_placement,
+        rules=classifier.rules,
+        meta_rnn=classifier.meta_rnn,
+        precision=classifier.precision,
     )

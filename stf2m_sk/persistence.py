@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["restore", "save"]
 
 _FORMAT = "stf2m_sk"
-_VERSION = 1
+_VERSION = 2
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT = "support.embeddings"
 # What a file cannot carry and a loaded classifier does not need.
@@ -53,10 +53,12 @@ def save(classifier: STF2MClassifier, path: str | Path) -> None:
     header = json.dumps(_describe(classifier), default=_plain)
     state = classifier.net_.module_.state_dict()
     tensors = {_MODULE + name: _compact(value.cpu()) for name, value in state.items()}
-    for name, value in classifier._population._asdict().items():
-        tensors[_POPULATION + name] = value.contiguous()
+    population = classifier._population
+    population = population._replace(precision=_upper_half(population.precision))
+    for name, value in population._asdict().items():
+        tensors[_POPULATION + name] = _compact(value)
     if classifier.support_ is not None:
-        tensors[_SUPPORT] = torch.from_numpy(classifier.support_.embeddings)
+        tensors[_SUPPORT] = _compact(torch.from_numpy(classifier.support_.embeddings))
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         # One entry: safetensors writes several in an order of its own.
@@ -156,9 +158,25 @@ def _plain(value: Any) -> Any:
 
 
 def _compact(values: torch.Tensor) -> torch.Tensor:
-    """Half precision where it holds the same numbers."""
-    half = values.half()
-    return (half if torch.equal(half.to(values.dtype), values) else values).contiguous()
+    """The fewest bytes that hold the same numbers."""
+    for dtype in (torch.float16, torch.float32):
+        if torch.equal(values.to(dtype).to(values.dtype), values):
+            return values.to(dtype).contiguous()
+    return values.contiguous()
+
+
+def _upper_half(matrix: torch.Tensor) -> torch.Tensor:
+    """A symmetric matrix without what is there twice."""
+    return matrix[tuple(torch.triu_indices(*matrix.shape))]
+
+
+def _symmetric(upper_half: torch.Tensor, size: int) -> torch.Tensor:
+    """Back from `_upper_half`."""
+    matrix = upper_half.new_zeros(size, size)
+    rows, columns = torch.triu_indices(size, size)
+    matrix[rows, columns] = upper_half
+    matrix[columns, rows] = upper_half
+    return matrix
 
 
 def _labels_out(labels: NDArray) -> dict[str, Any]:
@@ -212,7 +230,11 @@ def _rebuild(kind, description, tensors) -> STF2MClassifier:
     schema = ViewSchema.from_dict(description["schema"])
     module = STF2MModule(sizes, generator=torch.Generator().manual_seed(0))
     module.load_state_dict(_with_prefix(tensors, _MODULE))
-    population = MetaKnowledge(**_with_prefix(tensors, _POPULATION))
+    saved = _with_prefix(tensors, _POPULATION)
+    population = MetaKnowledge(**{name: value.double() for name, value in saved.items()})
+    population = population._replace(
+        precision=_symmetric(population.precision, module.embedding_size + 1)
+    )
     known = _labels_in(description["population_classes"])
     if [modality.n_channels for modality in schema] != list(sizes.n_channels):
         raise ValueError("its schema has other channels than its network")
@@ -220,9 +242,10 @@ def _rebuild(kind, description, tensors) -> STF2MClassifier:
         raise ValueError("the classes of its population are not sorted")
     _check_shapes(population, module.embedding_size, len(known))
     support = None
+    n_columns = module.embedding_size + sum(module.novelty_sizes)
     if description["support"] is not None:
-        support = Support(tensors[_SUPPORT].numpy(), _labels_in(description["support"]))
-        if support.embeddings.shape != (len(support.labels), module.embedding_size):
+        support = Support(tensors[_SUPPORT].double().numpy(), _labels_in(description["support"]))
+        if support.embeddings.shape != (len(support.labels), n_columns):
             raise ValueError("its support has another shape than its labels say")
     beliefs = description["priors"]
     priors = ClassPriors(_labels_in(beliefs["labels"]), np.array(beliefs["log_odds"], dtype=float))
@@ -252,6 +275,7 @@ def _check_shapes(population: MetaKnowledge, dim: int, n_classes: int) -> None:
         prototypes=(n_classes, dim),
         known=(n_classes,),
         n_clips=(),
+        contrasts=(dim + 1, n_classes),
     )
     for name, shape in expected._asdict().items():
         given = tuple(getattr(population, name).shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,15 @@ from stf2m_sk.nn.meta_rnn import Classes, MetaKnowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.views import Views
 
-__all__ = ["Support", "embed_views", "join_labels", "knowledge_of", "merge", "read_support"]
+__all__ = [
+    "Support",
+    "embed_parts",
+    "embed_views",
+    "join_labels",
+    "knowledge_of",
+    "merge",
+    "read_support",
+]
 
 _CLIPS_AT_ONCE = 512  # bounds the memory of a prediction, whatever the number of clips
 
@@ -25,8 +34,8 @@ class Support(NamedTuple):
 
     Attributes
     ----------
-    embeddings : float64 array of shape (n_support, embedding_size)
-        Embeddings.
+    embeddings : float64 array of shape (n_support, n_columns)
+        Embeddings, and behind them what is novel.
     labels : array of shape (n_support,)
         Their labels.
     """
@@ -80,21 +89,24 @@ def embed_views(module: STF2MModule, views: Views, device: torch.device) -> Tens
 
     Returns
     -------
-    Tensor of shape (n_clips, embedding_size)
-        Embeddings.
+    Tensor of shape (n_clips, n_columns)
+        Embeddings, and behind them what is novel: see `STF2MModule.read`.
     """
+    return torch.cat(list(embed_parts(module, views, device)))
+
+
+@torch.no_grad()
+def embed_parts(module: STF2MModule, views: Views, device: torch.device) -> Iterator[Tensor]:
+    """As `embed_views`, part by part: for those who need not hold all embeddings at once."""
     dtype = torch.float64 if views.dtype == np.float64 else torch.float32
     if dtype == torch.float64:
         module = copy.deepcopy(module).double()
-    parts = []
-    with torch.no_grad():
-        for start in range(0, views.n_clips, _CLIPS_AT_ONCE):
-            part = views[start : start + _CLIPS_AT_ONCE]
-            # Other strides, as of a DataFrame's columns, would give other last bits.
-            arrays = [np.ascontiguousarray(part[name]) for name in part.names]
-            signals = [torch.tensor(array, dtype=dtype, device=device) for array in arrays]
-            parts.append(module.embed(module.prepare(signals)).cpu())
-    return torch.cat(parts)
+    for start in range(0, views.n_clips, _CLIPS_AT_ONCE):
+        part = views[start : start + _CLIPS_AT_ONCE]
+        # Other strides, as of a DataFrame's columns, would give other last bits.
+        arrays = [np.ascontiguousarray(part[name]) for name in part.names]
+        signals = [torch.tensor(array, dtype=dtype, device=device) for array in arrays]
+        yield module.read(signals).cpu()
 
 
 def read_support(
@@ -130,7 +142,7 @@ def read_support(
     """
     learner = copy.deepcopy(module.learner).cpu().double()
     knowledge = knowledge_of(population, population_classes, classes)
-    n_embedding = module.embedding_size
+    n_embedding = module.embedding_size + sum(module.novelty_sizes)
     if support is None:
         embeddings = torch.zeros(0, n_embedding, dtype=torch.float64)
         membership = torch.zeros(0, len(classes), dtype=torch.float64)

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
@@ -76,7 +77,8 @@ class TestFit:
 
     def test_groups_matter(self, fitted, quick, people):
         without = quick().fit(people.views, people.target)
-        weights = [c.net_.module_.state_dict()["to_rules.weight"] for c in (fitted, without)]
+        name = "encoders.0.spatial.weight"
+        weights = [c.net_.module_.state_dict()[name] for c in (fitted, without)]
         assert (weights[0] != weights[1]).any()
 
     @pytest.mark.parametrize("names", [["A", "B", "b", "ä"], [-2.5, 0.0, 0.5, 7.0]])
@@ -100,17 +102,46 @@ class TestFit:
         quick(max_epochs=2, callbacks=[epochs]).fit(arrays.X, arrays.y)
         assert epochs.n == 2
 
-    def test_rules_are_the_trained_ones(self, fitted):
-        rules = fitted.rules_
-        assert rules.centers.shape == rules.widths.shape == rules.consequent_bias.shape
-        assert len(rules.centers) == fitted.n_rules
-        n_rules, n_outputs, n_features = rules.consequent_weight.shape
-        assert (n_rules, n_features) == rules.centers.shape
-        assert n_outputs == n_features
-        assert (rules.widths > 0).all()
-        assert rules.temperature > 0
-        trained = fitted.net_.module_.rules.centers.detach().numpy()
-        assert_array_equal(rules.centers, trained.astype(np.float64))
+    def test_rules_have_one_output_a_class(self, fitted, people):
+        adapted = fitted.adapt(people.new_views[:2], ["zest", "zest"], classes=["awe", "zest"])
+        for classifier, n_classes in ((fitted, 3), (adapted, 2)):
+            rules = classifier.rules_
+            n_rules, n_features = rules.centers.shape
+            assert n_rules == classifier.n_rules
+            assert rules.widths.shape == (n_rules, n_features)
+            assert rules.consequent_weight.shape == (n_rules, n_classes, n_features)
+            assert rules.consequent_bias.shape == (n_rules, n_classes)
+            assert (rules.widths > 0).all()
+            assert rules.temperature > 0
+            placed = classifier.net_.module_.rules.centers.numpy()
+            assert_array_equal(rules.centers, placed.astype(np.float64))
+
+    def test_rules_are_what_the_answer_adds_them_up_from(self, fitted, people):
+        """Rule by rule; up to a constant for each class, before and after adapt."""
+        adapted = fitted.adapt(people.new_views[:4], people.new_target[:4], classes=fitted.classes_)
+        for classifier in (fitted, adapted):
+            base, state = classifier.rules_, classifier._state
+            module = copy.deepcopy(classifier.net_.module_).double()
+            signals = [torch.from_numpy(people.new_views[name]) for name in people.new_views.names]
+            with torch.no_grad():
+                clips, read = module.prepare(signals), module.read(signals)
+            u = (clips.kernels.sum(1) @ module.to_rules).numpy()
+            expected = np.zeros((len(u), 3))
+            for i, x in enumerate(u):
+                squares = (((x - base.centers) / base.widths) ** 2).sum(1)
+                z = -base.temperature / np.sqrt(len(x)) * squares / 2
+                w = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+                for r in range(len(w)):
+                    expected[i] += w[r] * (base.consequent_weight[r] @ x + base.consequent_bias[r])
+            # By the state's weights, with those of all else set to 0.
+            alone = torch.zeros_like(state.weights)
+            first = sum(module.block_sizes[:3])
+            alone[first : module.embedding_size] = state.weights[first : module.embedding_size]
+            alone[-module.novelty_sizes[-1] :] = state.weights[-module.novelty_sizes[-1] :]
+            added = state._replace(weights=alone).logits(read) / state.log_scale.exp()
+            assert added.std(0).min() > 1e-4
+            difference = expected - added.numpy()
+            np.testing.assert_allclose(difference - difference.mean(0), 0, atol=1e-9)
 
     def test_a_class_with_a_single_clip_counts_to_the_population(self, quick, arrays):
         y = arrays.y.astype(object)

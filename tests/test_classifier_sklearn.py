@@ -50,8 +50,8 @@ class TestParameters:
         assert classifier.get_params()["n_rules"] == 5
         assert classifier.set_params(n_rules=6, dropout=0.1) is classifier
         assert (classifier.n_rules, classifier.dropout) == (6, 0.1)
-        with pytest.raises(ValueError, match="Invalid parameter 'rules' for estimator"):
-            classifier.set_params(rules=3)
+        with pytest.raises(ValueError, match="Invalid parameter 'n_rule' for estimator"):
+            classifier.set_params(n_rule=3)
 
     def test_are_keyword_only(self):
         with pytest.raises(TypeError, match="positional argument"):

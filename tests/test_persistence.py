@@ -9,12 +9,13 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from safetensors import safe_open
 from sklearn.base import clone
 
 import stf2m_sk
-from stf2m_sk import STF2MClassifier, ViewSchema
+from stf2m_sk import STF2MClassifier, ViewSchema, persistence
 from stf2m_sk.views import Modality
 
 NOT_SAVED = {"random_state": None, "callbacks": (), "pretrained": None}
@@ -177,6 +178,62 @@ class TestLoaded:
         loaded = stf2m_sk.load(saved).set_params(random_state=0).fit(arrays.X, arrays.y)
         fresh = quick().fit(arrays.X, arrays.y)
         assert_array_equal(loaded.predict_proba(arrays.X), fresh.predict_proba(arrays.X))
+
+
+class TestPopulation:
+    @pytest.mark.parametrize("adapted", [False, True])
+    def test_comes_back_to_the_last_bit(self, fitted, people, tmp_path, adapted):
+        if adapted:
+            fitted = fitted.adapt(people.new_views, np.resize(["zest", "emotion_1"], 9))
+        fitted.save(tmp_path / "model")
+        loaded = stf2m_sk.load(tmp_path / "model")
+        for name, part in fitted._population._asdict().items():
+            again = getattr(loaded._population, name)
+            assert again.dtype == part.dtype == torch.float64
+            assert torch.equal(again, part), name
+        for part, again in zip(fitted._state, loaded._state, strict=True):
+            assert torch.equal(again, part)
+        state = loaded.net_.module_.state_dict()
+        for name, part in fitted.net_.module_.state_dict().items():
+            assert state[name].dtype == part.dtype
+            assert torch.equal(state[name], part), name
+
+    def test_what_is_symmetric_is_there_once(self, fitted, tmp_path):
+        fitted.save(tmp_path / "model")
+        precision = fitted._population.precision
+        n = len(precision)
+        _, tensors = content_of(tmp_path / "model")
+        kept = tensors["population.precision"]
+        assert kept.shape == (n * (n + 1) // 2,)
+        assert sorted(kept.tolist()) == sorted(precision[np.triu_indices(n)].tolist())
+        assert not any(tensor.shape == (n, n) for tensor in tensors.values())
+
+    @pytest.mark.parametrize(
+        ("values", "dtype"),
+        [
+            ([0.5, -2.0, 0.0], torch.float16),
+            ([0.1, 1e30], torch.float32),
+            ([2049.0], torch.float32),
+            ([0.1, 1e300], torch.float64),
+            ([1e-46], torch.float64),
+            ([], torch.float16),
+        ],
+    )
+    def test_numbers_take_as_many_bytes_as_they_need(self, values, dtype):
+        given = torch.tensor(values, dtype=torch.float64)
+        if dtype == torch.float32:
+            given = given.float().double()
+        kept = persistence._compact(given)
+        assert kept.dtype == dtype
+        assert torch.equal(kept.double(), given)
+
+    @pytest.mark.parametrize("n", [1, 2, 7])
+    def test_half_a_symmetric_matrix_is_the_whole(self, n):
+        matrix = torch.randn(n, n, generator=torch.Generator().manual_seed(0)).double()
+        matrix = matrix + matrix.T
+        upper = persistence._upper_half(matrix)
+        assert upper.shape == (n * (n + 1) // 2,)
+        assert torch.equal(persistence._symmetric(upper, n), matrix)
 
 
 class TestFile:

@@ -80,7 +80,7 @@ class TestDamagedFile:
         rewrite(saved, metadata={**metadata, key: text})
         refuses()
 
-    @pytest.mark.parametrize("version", [0, 999, "next", None])
+    @pytest.mark.parametrize("version", [0, 1, 999, "next", None])
     def test_version(self, saved, refuses, version):
         rewrite(saved, change=lambda description: description.update(version=version))
         refuses(f"has format version {version}; this stf2m_sk reads version")
@@ -115,7 +115,16 @@ class TestDamagedFile:
 
     @pytest.mark.parametrize("value", [None, 0, -1, "text"])
     @pytest.mark.parametrize(
-        "size", ["n_channels", "hidden_dim", "embedding_dim", "n_rules", "rule_dim", "kernel_dim"]
+        "size",
+        [
+            "n_channels",
+            "hidden_dim",
+            "embedding_dim",
+            "n_rules",
+            "rule_dim",
+            "kernel_dim",
+            "consequent_dim",
+        ],
     )
     def test_sizes(self, saved, refuses, size, value):
         rewrite(saved, change=lambda description: description["sizes"].update({size: value}))

@@ -1,5 +1,8 @@
 """From a population and a support to the state of every class."""
 
+import copy
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from stf2m_sk import Views, personalisation
 from stf2m_sk.nn.meta_rnn import MetaKnowledge, gather_knowledge
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
-from stf2m_sk.personalisation import Support, embed_views, join_labels, merge, read_support
+from stf2m_sk.personalisation import (
+    Support,
+    embed_parts,
+    embed_views,
+    join_labels,
+    merge,
+    read_support,
+)
 
 LAW = settings(max_examples=25, deadline=None)
 SIZES = ModuleSizes(
@@ -23,6 +33,7 @@ SIZES = ModuleSizes(
     kernel_dim=4,
     n_rules=2,
     rule_dim=3,
+    consequent_dim=4,
     dropout=0.5,
 )
 CPU = torch.device("cpu")
@@ -43,6 +54,8 @@ def module(views):
     module = STF2MModule(SIZES, generator=generator)
     signals = [torch.from_numpy(views[name].astype(np.float32)) for name in views.names]
     module.calibrate(signals, generator=generator)
+    points = module.aim_rules(module.prepare(signals))
+    module.set_rules(points, points[:2], torch.ones(2, 3))
     return module.eval()
 
 
@@ -52,9 +65,10 @@ def embeddings(module, views):
 
 
 @pytest.fixture(scope="module")
-def population(embeddings):
+def population(module, embeddings):
     membership = torch.eye(3, dtype=torch.float64).repeat(5, 1)
-    return gather_knowledge(embeddings, membership, torch.ones(15, dtype=torch.float64))
+    familiar = embeddings[:, : module.embedding_size]
+    return gather_knowledge(familiar, membership, torch.ones(15, dtype=torch.float64))
 
 
 def support_of(rows, labels, embeddings):
@@ -131,7 +145,7 @@ class TestEmbedViews:
     def test_is_what_the_module_says(self, module, views):
         signals = [torch.from_numpy(views[name].astype(np.float32)) for name in views.names]
         with torch.no_grad():
-            expected = module.embed(module.prepare(signals))
+            expected = module.read(signals)
         embedded = embed_views(module, views.astype(np.float32), CPU)
         assert embedded.dtype == torch.float32
         assert_array_equal(embedded, expected)
@@ -150,6 +164,25 @@ class TestEmbedViews:
         assert_allclose(embed_views(module, views, CPU), embeddings, rtol=0, atol=1e-12)
 
 
+class TestEmbedParts:
+    def test_are_made_one_at_a_time_and_let_go(self, module, views, embeddings, monkeypatch):
+        monkeypatch.setattr(personalisation, "_CLIPS_AT_ONCE", 4)
+        parts = embed_parts(module, views, CPU)
+        gone, rows = [], []
+        for part in parts:
+            assert all(reference() is None for reference in gone[:-1])
+            gone.append(weakref.ref(part))
+            rows.append(part.clone())
+            assert not part.requires_grad
+        assert [len(part) for part in rows] == [4, 4, 4, 3]
+        assert_allclose(torch.cat(rows), embeddings, rtol=0, atol=1e-12)
+
+    def test_leave_gradients_on_between_them(self, module, views, monkeypatch):
+        monkeypatch.setattr(personalisation, "_CLIPS_AT_ONCE", 8)
+        for _ in embed_parts(module, views, CPU):
+            assert torch.is_grad_enabled()
+
+
 class TestReadSupport:
     NAMES = np.array(["b", "d", "f"])
 
@@ -161,12 +194,38 @@ class TestReadSupport:
     ):
         classes = self.read(module, population, None, ["b", "d", "f"])
         ridge = module.learner.ridge(module.block_sizes).detach().double().numpy()
+        familiar = embeddings.numpy()[:, : module.embedding_size]
         weights = np.linalg.solve(
             population.precision.numpy() + np.diag(ridge), population.evidence.numpy()
         )
-        design = np.c_[embeddings.numpy(), np.ones(15)]
+        design = np.c_[familiar, np.ones(15)]
         scale = np.exp(classes.log_scale.item())
         assert_allclose(classes.logits(embeddings), design @ weights * scale, rtol=1e-8)
+
+    def test_a_support_is_read_with_what_is_novel_in_it(
+        self, module, population, embeddings, support
+    ):
+        """One exact step: a ridge regression in which the population has zeros there."""
+        module = copy.deepcopy(module)
+        with torch.no_grad():
+            module.learner.shift_share.zero_()
+        classes = self.read(module, population, support, ["b", "d", "f"])
+        n_familiar = module.embedding_size
+        n_novel = sum(module.novelty_sizes)
+        clips = support.embeddings
+        assert clips.shape[1] == n_familiar + n_novel
+        design = np.c_[clips[:, :n_familiar], np.ones(5), clips[:, n_familiar:]]
+        weight = np.exp(module.learner.log_support_weight.item())
+        ridge = module.ridge(n_support=5).detach().double().numpy()
+        precision = np.pad(population.precision.numpy(), (0, n_novel)) + np.diag(ridge)
+        evidence = np.pad(population.evidence.numpy(), ((0, n_novel), (0, 0)))
+        # Clips of other emotions than those asked about are clips of none of them.
+        targets = np.where(support.labels[:, None] == np.array(["b", "d", "f"]), 1.0, -1.0)
+        weights = np.linalg.solve(
+            precision + weight * design.T @ design, evidence + weight * design.T @ targets
+        )
+        assert_allclose(classes.weights, weights, rtol=1e-6, atol=1e-8)
+        assert np.abs(weights[-n_novel:]).max() > 1e-3
 
     def test_some_classes_of_the_population(self, module, population, embeddings):
         everything = self.read(module, population, None, ["b", "d", "f"]).logits(embeddings)

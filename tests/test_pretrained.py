@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -192,9 +193,8 @@ class TestFineTuning:
         moved = {name for name in before if not np.array_equal(before[name], after[name])}
         assert fitted.net_ is not lasting.net_
         assert any(name.startswith("encoders.") for name in moved)
-        assert any(name.startswith("rules.") for name in moved)
-        # What the population was summed up with, and the learner, stay as they were.
-        assert not any(name.startswith(("learner.", "kernel", "mean_", "scale_")) for name in moved)
+        # The learner and all that was read off the population's clips stay as they were.
+        assert all(name.startswith("encoders.") for name in moved)
 
     def test_same_seed_same_bytes_and_epochs_count(self, lasting, people):
         answers = [
@@ -210,9 +210,21 @@ class TestFineTuning:
         assert all(np.isfinite(row["train_loss"]) for row in history)
 
     def test_lowers_the_loss(self, lasting, people):
-        history = self.tuned(lasting, people, fine_tune_epochs=20, learning_rate=0.05).history_
-        losses = [row["train_loss"] for row in history]
-        assert np.mean(losses[-5:]) < np.mean(losses[:5])
+        trusting = copy.copy(lasting)
+        trusting.net_ = copy.deepcopy(lasting.net_)
+        with torch.no_grad():  # else what is trained has hardly any say in the answer
+            trusting.net_.module_.learner.log_ridge[0] = 0.0
+        # The same episodes, noise and all, with steps and as good as without.
+        losses = [
+            [
+                row["train_loss"]
+                for row in self.tuned(
+                    trusting, people, fine_tune_epochs=20, learning_rate=speed
+                ).history_
+            ]
+            for speed in (0.05, 1e-9)
+        ]
+        assert np.mean(losses[0][-10:]) < np.mean(losses[1][-10:])
 
     def test_needs_clips_for_an_episode(self, lasting, people):
         classifier = STF2MClassifier(pretrained=lasting, fine_tune_epochs=1)

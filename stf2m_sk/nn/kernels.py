@@ -12,10 +12,8 @@ from stf2m_sk.nn._layers import convolve_each
 
 __all__ = ["RandomKernels"]
 
-_TAPS = 9
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _LEVEL_SHARE = 0.3  # of the kernels feel the level of a signal too, and not its course alone
-_MOST_MIXED_CHANNELS = 9
 _POSITIONS = 128  # positions along a clip of the usual length at which the kernels are read
 _CLIPS_AT_ONCE = 32  # keeps the working set in the cache, and memory flat in the number of clips
 
@@ -47,6 +45,10 @@ class RandomKernels(nn.Module):
         Number of kernels, spread evenly over the dilations.
     n_biases : int
         Biases, hence features, of a kernel.
+    most_mixed : int, default=9
+        Most channels that a kernel mixes; with 1 there is no spatial convolution.
+    n_taps : int, default=9
+        Taps of a kernel, odd; with 1 there is no temporal convolution.
     generator : torch.Generator
         Source of mixtures and taps.
 
@@ -56,7 +58,7 @@ class RandomKernels(nn.Module):
         ``n_kernels * n_biases``.
     mixtures : Buffer of shape (n_kernels, n_channels)
         Channel weights.
-    taps : Buffer of shape (n_kernels, 9)
+    taps : Buffer of shape (n_kernels, n_taps)
         Taps; each row has norm 1, and most have mean 0.
     biases : Buffer of shape (n_kernels, n_biases)
         Biases b in units of the ramp's width.
@@ -90,15 +92,18 @@ class RandomKernels(nn.Module):
         *,
         n_kernels: int,
         n_biases: int,
+        most_mixed: int = 9,
+        n_taps: int = 9,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.stride = max(1, round(n_timesteps / _POSITIONS))
-        self.dilations = _dilations(n_timesteps, n_kernels)
+        self.dilations = _dilations(n_timesteps, n_kernels, n_taps)
         self.n_features = n_kernels * n_biases
-        self.register_buffer("taps", _taps(n_kernels, generator))
+        self.register_buffer("taps", _taps(n_kernels, n_taps, generator))
         self.sees_level = _sees_level(n_kernels).repeat_interleave(n_biases)
-        self.register_buffer("mixtures", _mixtures(n_kernels, n_channels, generator))
+        mixtures = _mixtures(n_kernels, n_channels, most_mixed, generator)
+        self.register_buffer("mixtures", mixtures)
         self.register_buffer("biases", torch.zeros(n_kernels, n_biases))
         self.register_buffer("ramps", torch.ones(n_kernels))
 
@@ -153,7 +158,7 @@ class RandomKernels(nn.Module):
     def _respond(self, signal: Tensor) -> Tensor:
         """Responses (n_clips, n_kernels, n_positions), in units of the ramps."""
         taps = self.taps / self.ramps[:, None]
-        margin = self.dilations[-1][0] * (_TAPS // 2)
+        margin = self.dilations[-1][0] * (taps.shape[1] // 2)
         mixed = F.pad(torch.matmul(self.mixtures, signal), (margin, margin))
         parts = [
             convolve_each(
@@ -184,9 +189,9 @@ class RandomKernels(nn.Module):
         return f"n_kernels={n_kernels}, n_biases={n_biases}, stride={self.stride}"
 
 
-def _dilations(n_timesteps: int, n_kernels: int) -> list[tuple[int, slice]]:
+def _dilations(n_timesteps: int, n_kernels: int, n_taps: int) -> list[tuple[int, slice]]:
     """Dilations from 1 to the clip's length, each with the rows of its kernels."""
-    longest = max(1.0, 0.9 * (n_timesteps - 1) / (_TAPS - 1))
+    longest = max(1.0, 0.9 * (n_timesteps - 1) / max(1, n_taps - 1))
     exponents = torch.linspace(0, math.log2(longest), 5)
     dilations = sorted({int(2**exponent) for exponent in exponents.tolist()})
     dilations = dilations[: max(1, n_kernels)]
@@ -200,19 +205,23 @@ def _sees_level(n_kernels: int) -> Tensor:
     return quota.diff() > 0
 
 
-def _taps(n_kernels: int, generator: torch.Generator) -> Tensor:
+def _taps(n_kernels: int, n_taps: int, generator: torch.Generator) -> Tensor:
     """Gaussian taps of mean 0, to some of which a level as large as a tap is added."""
-    taps = torch.randn(n_kernels, _TAPS, generator=generator)
+    if n_taps == 1:
+        return torch.ones(n_kernels, 1)
+    taps = torch.randn(n_kernels, n_taps, generator=generator)
     taps = taps - taps.mean(1, keepdim=True)
     taps = taps / taps.norm(dim=1, keepdim=True)
-    level = torch.randn(n_kernels, 1, generator=generator) / math.sqrt(_TAPS)
+    level = torch.randn(n_kernels, 1, generator=generator) / math.sqrt(n_taps)
     taps = taps + torch.where(_sees_level(n_kernels)[:, None], level, 0.0)
     return taps / taps.norm(dim=1, keepdim=True)
 
 
-def _mixtures(n_kernels: int, n_channels: int, generator: torch.Generator) -> Tensor:
-    """Gaussian weights on 1 to 9 random channels of each kernel; few channels are likelier."""
-    most = min(n_channels, _MOST_MIXED_CHANNELS)
+def _mixtures(
+    n_kernels: int, n_channels: int, most_mixed: int, generator: torch.Generator
+) -> Tensor:
+    """Gaussian weights on a few random channels of each kernel; fewer channels are likelier."""
+    most = min(n_channels, most_mixed)
     exponent = torch.rand(n_kernels, 1, generator=generator) * math.log2(most + 1)
     n_mixed = (2**exponent).long().clamp(1, most)
     order = torch.rand(n_kernels, n_channels, generator=generator).argsort(1).argsort(1)

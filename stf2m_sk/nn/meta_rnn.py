@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stf2m_sk.nn._layers import linear
+from stf2m_sk.nn._solve import solve_positive
 
 __all__ = [
     "Classes",
@@ -41,6 +42,9 @@ class MetaKnowledge(NamedTuple):
         1 for a class that the population has, else 0.
     n_clips : Tensor of shape (...,)
         Number of clips behind it.
+    contrasts : Tensor of shape (..., dim + 1, n_population_classes)
+        How the classes of the population differ: without ``contrasts @ contrasts.mT`` the
+        precision holds what clips of one class differ by, and no more.
     """
 
     precision: Tensor
@@ -48,6 +52,7 @@ class MetaKnowledge(NamedTuple):
     prototypes: Tensor
     known: Tensor
     n_clips: Tensor
+    contrasts: Tensor
 
 
 class Classes(NamedTuple):
@@ -55,8 +60,8 @@ class Classes(NamedTuple):
 
     Attributes
     ----------
-    weights : Tensor of shape (..., dim + 1, n_classes)
-        Class weights, the last row being the offset.
+    weights : Tensor of shape (..., dim + 1 + n_novel, n_classes)
+        Class weights: of the embedding, the offset, and of what is novel.
     shift : Tensor of shape (..., dim)
         What is subtracted from a query clip: the shift of this person from the population.
     log_scale : Tensor of shape (...,)
@@ -68,9 +73,15 @@ class Classes(NamedTuple):
     log_scale: Tensor
 
     def logits(self, query: Tensor) -> Tensor:
-        """Logits (..., n_clips, n_classes) of query embeddings (..., n_clips, dim)."""
-        scores = with_offset(query - self.shift[..., None, :]) @ self.weights
-        return scores * self.log_scale.exp()[..., None, None]
+        """Logits (..., n_clips, n_classes) of query embeddings (..., n_clips, dim + n_novel)."""
+        return _design(query, self.shift) @ self.weights * self.log_scale.exp()[..., None, None]
+
+
+def _design(embeddings: Tensor, shift: Tensor) -> Tensor:
+    """Shifted embeddings, 1, and what is novel: (..., n_clips, dim + 1 + n_novel)."""
+    dim = shift.shape[-1]
+    familiar = with_offset(embeddings[..., :dim] - shift[..., None, :])
+    return torch.cat([familiar, embeddings[..., dim:].expand(*familiar.shape[:-1], -1)], dim=-1)
 
 
 def with_offset(embeddings: Tensor) -> Tensor:
@@ -103,7 +114,8 @@ def gather_knowledge(embeddings: Tensor, membership: Tensor, weights: Tensor) ->
     n_clips = count.sum(-1)
     share = membership / count.clamp_min(1.0)[..., None, :]
     prototypes = share.transpose(-1, -2) @ embeddings
-    balance = n_clips / known.sum(-1).clamp_min(1.0)
+    n_known = known.sum(-1).clamp_min(1.0)
+    balance = n_clips / n_known
     clip_weights = share.sum(-1) * balance[..., None]
     design = with_offset(embeddings)
     weighted = design.transpose(-1, -2) * clip_weights[..., None, :]
@@ -111,7 +123,10 @@ def gather_knowledge(embeddings: Tensor, membership: Tensor, weights: Tensor) ->
     precision = weighted @ design
     # Exactly symmetric, which rounding would not leave it: nothing then depends on the triangle.
     precision = (precision + precision.mT) / 2.0
-    return MetaKnowledge(precision, weighted @ targets, prototypes, known, n_clips)
+    mean = prototypes.sum(-2, keepdim=True) / n_known[..., None, None]
+    apart = (prototypes - mean) * (known * balance.sqrt()[..., None])[..., None]
+    contrasts = nn.functional.pad(apart.mT, (0, 0, 0, 1))
+    return MetaKnowledge(precision, weighted @ targets, prototypes, known, n_clips, contrasts)
 
 
 class MetaRecurrentLearner(nn.Module):
@@ -126,7 +141,10 @@ class MetaRecurrentLearner(nn.Module):
 
     where A and e_c are the population's precision and evidence (`MetaKnowledge`) and
     :math:`\Lambda` is a learned ridge; for an unknown emotion e_c is the evidence of a class
-    that no clip of the population has. Each of three steps reads the whole support
+    that no clip of the population has, and A is without what the population's classes differ by
+    (`MetaKnowledge.contrasts`): directions that tell known emotions apart are the likeliest to
+    tell a new one apart, and must not be held back for their spread. Each of three steps reads
+    the whole support
     :math:`(z_i, y_i)`:
 
     .. math::
@@ -142,6 +160,11 @@ class MetaRecurrentLearner(nn.Module):
     class how far this person is trusted over the population, from how wrong the population was
     about this person. Sums over clips and weights shared over classes make the answer
     independent of the order of clips and classes.
+
+    Behind its dim columns an embedding may have more, that hold what no clip of the population
+    shows (*novel*). Of these the population says nothing: their part of P is the ridge alone and
+    their weights start from 0. The support then speaks for itself, which is how an emotion is
+    told apart that differs from all others in directions of its own.
 
     The query is modulated by the person's shift: the support's mean difference from the
     population's prototypes of the same emotions, shrunk by n / (n + 4).
@@ -192,7 +215,7 @@ class MetaRecurrentLearner(nn.Module):
             self.gate.weight.zero_()  # starts as the exact step and nothing after it
 
     def ridge(self, block_sizes: list[int]) -> Tensor:
-        """Diagonal of the ridge for an embedding of blocks of these sizes, offset last."""
+        """Diagonal of the ridge for an embedding of blocks of these sizes, then the offset's."""
         sizes = torch.tensor(block_sizes, device=self.log_ridge.device)
         ridge = self.log_ridge.exp().repeat_interleave(sizes)
         return torch.cat([ridge, ridge.new_tensor([1e-3])])
@@ -211,9 +234,9 @@ class MetaRecurrentLearner(nn.Module):
         ----------
         knowledge : MetaKnowledge
             Of the population; leading dimensions are episodes.
-        ridge : Tensor of shape (dim + 1,)
-            From `ridge`.
-        support : Tensor of shape (..., n_support, dim)
+        ridge : Tensor of shape (dim + 1 + n_novel,)
+            From `ridge`; n_novel may be 0.
+        support : Tensor of shape (..., n_support, dim + n_novel)
             Embeddings of the support; n_support may be 0.
         membership : Tensor of shape (..., n_support, n_classes)
             1 where the clip has the class, else 0.
@@ -225,25 +248,53 @@ class MetaRecurrentLearner(nn.Module):
         Classes
             State of every class.
         """
-        shift = self._shift(knowledge, support, membership, weights)
+        dim = knowledge.prototypes.shape[-1]
+        shift = self._shift(knowledge, support[..., :dim], membership, weights)
         # A clip of weight 0 becomes a row of zeros, which adds nothing to any sum.
-        design = with_offset(support - shift[..., None, :]) * weights[..., None]
+        design = _design(support, shift) * weights[..., None]
         targets = (2.0 * membership - 1.0) * weights[..., None]
-        precision = knowledge.precision + torch.diag(ridge)
-        state, reach = _solve_at_once(precision, self._evidence(knowledge), design.mT)
-        resistance = self._resistance(design, reach, knowledge.n_clips)
+        known = knowledge.known
+        state, *reaches = self._start(knowledge, ridge, design.mT)
+        resistances = [self._resistance(design, reach, knowledge.n_clips) for reach in reaches]
         memory = None
         for step_size in self.step_sizes:
             residual = targets - design @ state
-            inputs = _class_evidence(residual, membership, weights, knowledge.known)
+            inputs = _class_evidence(residual, membership, weights, known)
             memory = self._remember(inputs, memory)
             gate = step_size + 0.5 * torch.tanh(self.gate(memory)).squeeze(-1)
-            move = reach @ torch.cholesky_solve(residual, resistance)
-            state = state + gate[..., None, :] * move
+            moves = [
+                reach @ torch.cholesky_solve(residual, resistance)
+                for reach, resistance in zip(reaches, resistances, strict=True)
+            ]
+            state = state + gate[..., None, :] * _by_known(known, *moves)
         n_own = (membership * weights[..., None]).sum(-2)
         n_supported = (n_own > 0).sum(-1).clamp_min(1)
         shots = torch.log1p(weights.sum(-1) / n_supported)
         return Classes(state, shift, self.log_scale[0] + self.log_scale[1] * shots)
+
+    def _start(self, knowledge, ridge, supports) -> list[Tensor]:
+        """The population's own solution, and P^-1 times the columns of the supports.
+
+        The latter for known classes and, where there are any, for unknown ones.
+        """
+        n_familiar = knowledge.precision.shape[-1]
+        precision = knowledge.precision + torch.diag(ridge[:n_familiar])
+        familiar, novel = supports[..., :n_familiar, :], supports[..., n_familiar:, :]
+        evidence = self._evidence(knowledge)
+        together = torch.cat([evidence, knowledge.contrasts], dim=-1)
+        solved, reach = _solve_at_once(precision, together, familiar)
+        state, of_contrasts = solved.split(
+            [evidence.shape[-1], together.shape[-1] - evidence.shape[-1]], dim=-1
+        )
+        reaches = [reach]
+        if not bool(knowledge.known.all()):
+            within = _Within(knowledge.contrasts, of_contrasts)
+            state = _by_known(knowledge.known, state, within(state))
+            reaches.append(within(reach))
+        nothing = state.new_zeros(*state.shape[:-2], novel.shape[-2], state.shape[-1])
+        novel_reach = novel / ridge[n_familiar:, None]
+        reaches = [torch.cat([reach, novel_reach], dim=-2) for reach in reaches]
+        return [torch.cat([state, nothing], dim=-2), *reaches]
 
     def _resistance(self, design, reach, n_clips) -> Tensor:
         """Factor of what a step solves: (P + w Z'Z)^-1 w Z' = R (I / w + Z R)^-1, R = P^-1 Z'.
@@ -276,17 +327,31 @@ class MetaRecurrentLearner(nn.Module):
         return after.reshape(*inputs.shape[:-1], _MEMORY)
 
 
-def _solve_at_once(matrix: Tensor, evidence: Tensor, supports: Tensor) -> tuple[Tensor, Tensor]:
-    """Solve for the population and for every support that it serves with one factorisation.
+def _by_known(known: Tensor, if_known: Tensor, if_not: Tensor | None = None) -> Tensor:
+    """Columns of classes that the population has from the first, others from the second."""
+    return if_known if if_not is None else torch.where(known[..., None, :] > 0, if_known, if_not)
 
-    An LU factorisation although the matrix is symmetric: its gradient is one more solve, that of
-    a Cholesky factor several times as dear.
-    """
+
+class _Within:
+    """From P^-1 X to (P - G G^T)^-1 X, with G the contrasts and P^-1 G (Woodbury's identity)."""
+
+    def __init__(self, contrasts: Tensor, of_contrasts: Tensor) -> None:
+        identity = torch.eye(contrasts.shape[-1], dtype=contrasts.dtype, device=contrasts.device)
+        inner = identity - contrasts.mT @ of_contrasts
+        self.contrasts = contrasts
+        self.spread = solve_positive(inner, of_contrasts.mT).mT
+
+    def __call__(self, solved: Tensor) -> Tensor:
+        return solved + self.spread @ (self.contrasts.mT @ solved)
+
+
+def _solve_at_once(matrix: Tensor, evidence: Tensor, supports: Tensor) -> tuple[Tensor, Tensor]:
+    """Solve for the population and for every support that it serves with one factorisation."""
     n_more = supports.dim() - matrix.dim()
     leading, trailing = tuple(range(n_more)), tuple(range(-n_more, 0))
     more, n_columns = supports.shape[:n_more], supports.shape[-1]
     columns = supports.movedim(leading, trailing).flatten(matrix.dim() - 1)
-    solved = torch.linalg.solve(matrix, torch.cat([evidence, columns], dim=-1))
+    solved = solve_positive(matrix, torch.cat([evidence, columns], dim=-1))
     state, reach = solved.split([evidence.shape[-1], columns.shape[-1]], dim=-1)
     return state, reach.unflatten(-1, (n_columns, *more)).movedim(trailing, leading)
 

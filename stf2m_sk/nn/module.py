@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from stf2m_sk.nn._layers import linear
+from stf2m_sk.nn.components import Components
 from stf2m_sk.nn.encoder import ModalityEncoder, fuse
 from stf2m_sk.nn.kernels import RandomKernels
-from stf2m_sk.nn.meta_rnn import MetaRecurrentLearner
-from stf2m_sk.nn.rules import FuzzyRules
+from stf2m_sk.nn.meta_rnn import Classes, MetaRecurrentLearner
+from stf2m_sk.nn.rules import FuzzyRules, RuleBase
 
 __all__ = ["Clips", "ModuleSizes", "STF2MModule"]
 
-_N_BIASES = 4
+_N_BIASES, _MOST_MIXED, _TAPS = 4, 9, 9  # of the random kernels
 # What is trained fits the people it was trained on better than anybody else, and must be trusted
-# less than what is not: learned, course, level, consequents, firing.
-_RIDGES = (100.0, 1.0, 2.0, 100.0, 100.0)
-_COURSE, _LEVEL = 1, 2  # the places of the kernels' parts among the blocks
-_TRAINED = [0, 3, 4]
+# less than what is not: learned, course, level, rules.
+_RIDGES = (100.0, 1.0, 2.0, 2.2)
+_LEARNED, _COURSE, _LEVEL, _RULES = range(4)  # the places of the blocks
+_RULES_SHARE = 0.3  # of what the rules say, for 1 of what the kernels say
+_NO_TRUST = 1e9  # ridge of a part that is not listened to
+_FIRING_WEIGHT = 0.1**0.5
+_TEMPERATURE = 0.3  # soft rules: neighbours share what they say
 _LEVEL_SHARE = 0.3  # of the principal components
 _LARGEST = 10.0  # standard deviations; what lies beyond is an artefact of the sensor
 _CLIPS_FOR_COMPONENTS = 1000  # enough for principal components, and quick
@@ -51,9 +53,14 @@ class ModuleSizes(NamedTuple):
     n_rules : int
         Fuzzy rules.
     rule_dim : int
-        Dimension in which the rules live, and of what they add.
+        Dimension in which the rules live, at most `kernel_dim`.
+    consequent_dim : int
+        Principal components kept of the rules' design matrix.
     dropout : float
         Share dropped in training.
+    spatial, temporal : bool
+        Whether convolutions mix channels, and neighbouring frames; see `ModalityEncoder` and
+        `RandomKernels`.
     """
 
     n_channels: Sequence[int]
@@ -65,7 +72,10 @@ class ModuleSizes(NamedTuple):
     kernel_dim: int
     n_rules: int
     rule_dim: int
+    consequent_dim: int
     dropout: float
+    spatial: bool = True
+    temporal: bool = True
 
 
 class Clips(NamedTuple):
@@ -101,10 +111,11 @@ class Clips(NamedTuple):
 class STF2MModule(nn.Module):
     """Encoder, fuzzy rules and meta-recurrent learner, wired.
 
-    A clip becomes the embedding z = [learned, course, level, consequents, firing]: learned
-    spatial and temporal convolutions, principal components of random ones that see the course
-    of a signal and of random ones that see its level too, and what the fuzzy rules add. The
-    meta-recurrent learner (`learner`) answers from embeddings.
+    A clip becomes the embedding z = [learned, course, level, rules]: learned spatial and temporal
+    convolutions, principal components of random ones that see the course of a signal and of
+    random ones that see its level too, and principal components of the fuzzy rules' design. The
+    meta-recurrent learner (`learner`) answers from embeddings. `read` puts beside them what the
+    components leave out: what is novel in a clip.
 
     Parameters
     ----------
@@ -116,27 +127,32 @@ class STF2MModule(nn.Module):
     Attributes
     ----------
     block_sizes : list of int
-        Sizes of the five parts of an embedding.
+        Sizes of the four parts of an embedding.
     embedding_size : int
         Their sum.
+    novelty_sizes : list of int
+        Sizes of what is novel in course, level and rules.
 
     Notes
     -----
     The four parts are those of the abstract of ST-F2M (arXiv 2412.13541). Random kernels beside
-    the learned ones are ours.
+    the learned ones are ours, as is keeping what is novel.
 
     Examples
     --------
     >>> import torch
     >>> from stf2m_sk.nn.module import ModuleSizes, STF2MModule
     >>> sizes = ModuleSizes([3, 1], [240, 30], hidden_dim=16, embedding_dim=8, n_blocks=1,
-    ...                     n_kernels=20, kernel_dim=8, n_rules=4, rule_dim=4, dropout=0.1)
+    ...                     n_kernels=20, kernel_dim=8, n_rules=4, rule_dim=4, consequent_dim=6,
+    ...                     dropout=0.1)
     >>> generator = torch.Generator().manual_seed(0)
     >>> module = STF2MModule(sizes, generator=generator)
     >>> signals = [torch.randn(30, 3, 240, generator=generator), torch.zeros(30, 1, 30)]
     >>> module.calibrate(signals, generator=generator)
     >>> module.embed(module.prepare(signals)).shape
-    torch.Size([30, 24])
+    torch.Size([30, 22])
+    >>> module.read(signals).shape
+    torch.Size([30, 122])
     """
 
     def __init__(self, sizes: ModuleSizes, *, generator: torch.Generator) -> None:
@@ -152,32 +168,39 @@ class STF2MModule(nn.Module):
                 embedding_dim=sizes.embedding_dim,
                 n_blocks=sizes.n_blocks,
                 dropout_share=sizes.dropout,
+                spatial=sizes.spatial,
+                temporal=sizes.temporal,
                 generator=generator,
             )
             for n_channels, n_timesteps in modalities
         )
         self.kernels = nn.ModuleList(
-            RandomKernels(*modality, n_kernels=n, n_biases=_N_BIASES, generator=generator)
+            RandomKernels(
+                *modality,
+                n_kernels=n,
+                n_biases=_N_BIASES,
+                most_mixed=_MOST_MIXED if sizes.spatial else 1,
+                n_taps=_TAPS if sizes.temporal else 1,
+                generator=generator,
+            )
             for modality, n in zip(modalities, n_kernels, strict=True)
         )
-        n_features = sum(kernels.n_features for kernels in self.kernels)
         for i, n_channels in enumerate(sizes.n_channels):
             self.register_buffer(f"mean_{i}", torch.zeros(n_channels, 1))
             self.register_buffer(f"scale_{i}", torch.ones(n_channels, 1))
-        self.register_buffer("kernel_mean", torch.zeros(n_features))
-        self.register_buffer("components", torch.zeros(n_features, sizes.kernel_dim))
-        n_inputs = sizes.embedding_dim + sizes.kernel_dim
-        self.to_rules = linear(n_inputs, sizes.rule_dim, generator=generator, bias=False)
-        self.rules = FuzzyRules(sizes.rule_dim, sizes.n_rules, sizes.rule_dim, generator=generator)
         n_level = max(1, round(_LEVEL_SHARE * sizes.kernel_dim))
-        self.block_sizes = [
-            sizes.embedding_dim,
-            sizes.kernel_dim - n_level,
-            n_level,
-            sizes.rule_dim,
-            sizes.n_rules,
-        ]
+        sees_level = torch.cat([kernels.sees_level for kernels in self.kernels])
+        self.course = Components(int((~sees_level).sum()), sizes.kernel_dim - n_level)
+        self.level = Components(int(sees_level.sum()), n_level)
+        self.register_buffer("to_rules", torch.zeros(sizes.kernel_dim, sizes.rule_dim))
+        self.rules = FuzzyRules(
+            sizes.rule_dim, sizes.n_rules, temperature=_TEMPERATURE, generator=generator
+        )
+        self.consequents = Components(self.rules.n_design, sizes.consequent_dim)
+        parts = (self.course, self.level, self.consequents)
+        self.block_sizes = [sizes.embedding_dim, *(part.directions.shape[1] for part in parts)]
         self.embedding_size = sum(self.block_sizes)
+        self.novelty_sizes = [len(part.mean) for part in parts]
         self.learner = MetaRecurrentLearner(_RIDGES, generator=generator)
         self.register_buffer("relief", torch.ones(len(_RIDGES)))
 
@@ -196,21 +219,25 @@ class STF2MModule(nn.Module):
         Clips
             Ready for `embed`.
         """
+        return self._prepare(signals)[0]
+
+    def _prepare(self, signals: Sequence[Tensor]) -> tuple[Clips, list[Tensor]]:
+        """Ready clips, and the standard features of the kernels of each kind."""
         standard, frames = self._standardise(signals)
         present = torch.stack([frame.amax(1) for frame in frames], dim=1)
-        edges = [0]
-        projected = []
-        for kernels, signal, frame in zip(self.kernels, standard, frames, strict=True):
-            rows = slice(edges[-1], edges[-1] + kernels.n_features)
-            edges.append(rows.stop)
-            features = kernels(signal, frame) - self.kernel_mean[rows]
-            projected.append(features @ self.components[rows])
-        return Clips(
-            tuple(standard),
-            tuple(frames),
-            present,
-            torch.stack(projected, dim=1) * present[..., None],
-        )
+        features = self._kernel_features(standard, frames)
+        standardised, projected = [], []
+        for components, own in zip((self.course, self.level), features, strict=True):
+            parts = _slices(own)
+            own = [
+                components.standardise(one, rows) * has[:, None]
+                for one, rows, has in zip(own, parts, present.unbind(1), strict=True)
+            ]
+            each = [components.project(one, rows) for one, rows in zip(own, parts, strict=True)]
+            standardised.append(torch.cat(own, dim=1))
+            projected.append(torch.stack(each, dim=1))
+        clips = Clips(tuple(standard), tuple(frames), present, torch.cat(projected, dim=2))
+        return clips, standardised
 
     def _standardise(self, signals: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         standard, frames = [], []
@@ -221,6 +248,16 @@ class STF2MModule(nn.Module):
             standard.append(torch.where(measured, scaled, 0.0))
             frames.append(measured.any(1).to(signal.dtype))
         return standard, frames
+
+    def _kernel_features(self, standard, frames) -> tuple[list[Tensor], list[Tensor]]:
+        """Of each modality, what kernels see of the course and what of the level too."""
+        course, level = [], []
+        for kernels, signal, frame in zip(self.kernels, standard, frames, strict=True):
+            features = kernels(signal, frame)
+            sees_level = kernels.sees_level.to(features.device)
+            course.append(features[:, ~sees_level])
+            level.append(features[:, sees_level])
+        return course, level
 
     # ---- from clips to embeddings ----
 
@@ -245,9 +282,98 @@ class STF2MModule(nn.Module):
         Returns
         -------
         Tensor of shape (n_clips, embedding_size)
-            Learned, course, level, consequent and firing part, side by side.
+            Learned, course, level and rules' part, side by side.
         """
-        return self.embed_with_firing(clips, views, generator)[0]
+        return self.embed_with_design(clips, views, generator)[0]
+
+    def embed_with_design(
+        self,
+        clips: Clips,
+        views: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings as of `embed`, and the standard design (n_clips, n_design) of the rules."""
+        views = clips.present if views is None else views * clips.present
+        return self.assemble(self.encode(clips, views, generator), clips, views)
+
+    def encode(
+        self, clips: Clips, views: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The learned part (n_clips, embedding_dim) of the embeddings; arguments as of `embed`."""
+        parts = zip(self.encoders, clips.signals, clips.frames, strict=True)
+        encoded = [encoder(signal, frame, generator) for encoder, signal, frame in parts]
+        return fuse(torch.stack(encoded, dim=1), views)
+
+    def assemble(self, learned: Tensor, clips: Clips, views: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the other parts beside the learned one; results as of `embed_with_design`."""
+        kernels = (clips.kernels * views[..., None]).sum(1)
+        _, design = self.rules(kernels @ self.to_rules)
+        design = self.consequents.standardise(design)
+        embeddings = torch.cat([learned, kernels, self.consequents.project(design)], dim=1)
+        return embeddings, design
+
+    def read(self, signals: Sequence[Tensor]) -> Tensor:
+        """Embeddings of recordings, and behind them what is novel.
+
+        Parameters
+        ----------
+        signals : sequence of Tensor (n_clips, n_channels, n_timesteps)
+            As for `prepare`.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, embedding_size + sum(novelty_sizes))
+            As of `embed`; then what the components leave out of course, level and rules.
+        """
+        clips, features = self._prepare(signals)
+        embeddings, design = self.embed_with_design(clips)
+        _, *blocks = embeddings.split(self.block_sizes, dim=1)
+        parts = (self.course, self.level, self.consequents)
+        novelty = [
+            components.novelty(own, block)
+            for components, own, block in zip(parts, [*features, design], blocks, strict=True)
+        ]
+        return torch.cat([embeddings, *novelty], dim=1)
+
+    # ---- how far each part is trusted ----
+
+    @torch.no_grad()
+    def start_ridges(self, course: float, level: float) -> None:
+        """Let the learner's ridges of the random kernels' parts, and of the rules', start here.
+
+        Small ones serve the population's own answer alone: they say that known classes are told
+        apart by fine differences, which a few clips of somebody new, or of a class that nobody
+        knows, cannot show.
+        """
+        chosen = {_COURSE: course, _LEVEL: level}
+        held = {block: max(ridge, _RIDGES[block]) for block, ridge in chosen.items()}
+        chosen[_RULES], held[_RULES] = _ridge_of_rules(chosen), _ridge_of_rules(held)
+        for block, ridge in held.items():
+            self.learner.log_ridge[block] = math.log(ridge)
+            self.relief[block] = chosen[block] / ridge
+
+    def ridge(self, *, n_support: int) -> Tensor:
+        """The learner's ridge of what `read` gives, for a support of so many clips."""
+        relief = torch.ones_like(self.relief) if n_support else self.relief
+        of_blocks = self.learner.ridge(self.block_sizes)
+        sizes = torch.tensor(self.block_sizes, device=relief.device)
+        familiar = relief.repeat_interleave(sizes, output_size=self.embedding_size)
+        familiar = of_blocks * torch.cat([familiar, familiar.new_ones(1)])
+        sizes = torch.tensor(self.novelty_sizes, device=relief.device)
+        novel = (self.learner.log_ridge.exp() * relief)[1:].repeat_interleave(sizes)
+        return torch.cat([familiar, novel])
+
+    @torch.no_grad()
+    def silence_rules(self) -> None:
+        """Let what the rules say count for nothing."""
+        self.learner.log_ridge[_RULES] = math.log(_NO_TRUST)
+
+    @torch.no_grad()
+    def distrust_training(self, factor: float) -> None:
+        """Multiply the learner's ridge of all that is trained."""
+        self.learner.log_ridge[_LEARNED] += math.log(factor)
+
+    # ---- what is read off the training clips before any gradient ----
 
     def kernel_parts(self, clips: Clips) -> tuple[Tensor, Tensor]:
         """Course and level part of the embeddings of clips; no gradient changes them."""
@@ -255,59 +381,8 @@ class STF2MModule(nn.Module):
         return course, level
 
     @torch.no_grad()
-    def start_ridges(self, course: float, level: float) -> None:
-        """Let the learner's ridges of the two parts of the random kernels start here.
-
-        Small ones serve the population's own answer alone: they say that known classes are told
-        apart by fine differences, which a few clips of somebody new, or of a class that nobody
-        knows, cannot show.
-        """
-        for block, chosen in ((_COURSE, course), (_LEVEL, level)):
-            ridge = max(chosen, _RIDGES[block])
-            self.learner.log_ridge[block] = math.log(ridge)
-            self.relief[block] = chosen / ridge
-
-    def ridge(self, *, n_support: int) -> Tensor:
-        """The learner's ridge (embedding_size + 1,) for a support of so many clips."""
-        ridge = self.learner.ridge(self.block_sizes)
-        if n_support:
-            return ridge
-        sizes = torch.tensor(self.block_sizes, device=self.relief.device)
-        relief = self.relief.repeat_interleave(sizes, output_size=self.embedding_size)
-        return ridge * torch.cat([relief, relief.new_ones(1)]).to(ridge)
-
-    @torch.no_grad()
-    def distrust_training(self, factor: float) -> None:
-        """Multiply the learner's ridges of all that is trained."""
-        self.learner.log_ridge[_TRAINED] += math.log(factor)
-
-    def embed_with_firing(
-        self,
-        clips: Clips,
-        views: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Embeddings as of `embed`, and the firing strengths (n_clips, n_rules) in them."""
-        views = clips.present if views is None else views * clips.present
-        parts = zip(self.encoders, clips.signals, clips.frames, strict=True)
-        encoded = [encoder(signal, frame, generator) for encoder, signal, frame in parts]
-        learned = fuse(torch.stack(encoded, dim=1), views)
-        kernels = (clips.kernels * views[..., None]).sum(1)
-        base = torch.cat([learned, kernels], dim=1)
-        firing, consequents = self.rules(self.to_rules(base))
-        consequents = F.layer_norm(consequents, consequents.shape[-1:])
-        consequents = consequents / consequents.shape[-1] ** 0.5
-        return torch.cat([base, consequents, firing], dim=1), firing
-
-    def rule_inputs(self, clips: Clips) -> Tensor:
-        """Points (n_clips, rule_dim) at which the rules fire."""
-        return self.to_rules(self.embed(clips)[:, : sum(self.block_sizes[:3])])
-
-    # ---- what is read off the training clips before any gradient ----
-
-    @torch.no_grad()
     def calibrate(self, signals: Sequence[Tensor], *, generator: torch.Generator) -> None:
-        """Set everything that the training clips decide without a label or a gradient.
+        """Set what the training clips decide without a label or a gradient, but for the rules.
 
         Means and scales of the channels, biases of the random kernels, principal components of
         their features.
@@ -327,59 +402,106 @@ class STF2MModule(nn.Module):
         rows = torch.randperm(n_clips, generator=generator)[:_CLIPS_FOR_COMPONENTS]
         rows = rows.to(signals[0].device)
         standard, frames = self._standardise([signal[rows] for signal in signals])
-        features = []
-        for kernels, signal, frame in zip(self.kernels, standard, frames, strict=True):
-            has = frame.any(1)
-            kernels.calibrate(signal[has][:100], frame[has][:100])
-            features.append(torch.where(has[:, None], kernels(signal, frame), torch.nan))
-        self._set_components(torch.cat(features, dim=1))
-        self._aim_rules()
+        has = [frame.any(1) for frame in frames]
+        for kernels, signal, frame, own in zip(self.kernels, standard, frames, has, strict=True):
+            kernels.calibrate(signal[own][:100], frame[own][:100])
+        features = self._kernel_features(standard, frames)
+        for components, of_modality in zip((self.course, self.level), features, strict=True):
+            measured = [
+                torch.where(own[:, None], one, torch.nan)
+                for one, own in zip(of_modality, has, strict=True)
+            ]
+            features = torch.cat(measured, dim=1)
+            components.calibrate(features, _even_weight(features))
 
-    def _set_components(self, features: Tensor) -> None:
-        """Principal components of the standardised features, those of course and level apart.
+    @torch.no_grad()
+    def aim_rules(self, clips: Clips) -> Tensor:
+        """Let the rules look where training clips spread most, as far as that is trusted.
 
-        NaN where a clip lacks the modality: such a clip says nothing of those features, neither
-        of their mean and spread nor, standing at the mean as in `prepare`, of the components.
+        Parameters
+        ----------
+        clips : Clips
+            Training clips.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, rule_dim)
+            Where they are for the rules; their mean square length is 1.
         """
-        mean = features.nanmean(0).nan_to_num()
-        deviation = (features - mean).square().nanmean(0).nan_to_num().sqrt()
-        # The added constant keeps features that hardly vary from being blown up.
-        weight = 1.0 / (deviation + 1e-2)
-        centred = ((features - mean) * weight).nan_to_num()
-        self.kernel_mean.copy_(mean)
-        self.components.zero_()
-        sees_level = torch.cat([kernels.sees_level for kernels in self.kernels])
-        n_course = self.block_sizes[1]
-        for rows, columns in (
-            (~sees_level, slice(0, n_course)),
-            (sees_level, slice(n_course, None)),
-        ):
-            part = self.components[:, columns]
-            directions = _principal_directions(centred[:, rows], part.shape[1])
-            components = weight[rows, None] * directions
-            # Half precision is exact enough for random features, and halves a saved model.
-            rows = torch.nonzero(rows)[:, 0].to(part.device)
-            part[rows, : directions.shape[1]] = components.half().to(components.dtype)
+        trust = (-0.5 * self.learner.log_ridge[[_COURSE, _LEVEL]]).exp()
+        sizes = torch.tensor(self.block_sizes[1:3], device=trust.device)
+        trust = trust.repeat_interleave(sizes)
+        trusted = clips.kernels.sum(1) * trust
+        # Twice the precision, so that directions of no spread come out as 0.
+        values, vectors = torch.linalg.eigh((trusted.mT @ trusted).double())
+        order = values.argsort(descending=True)[: self.sizes.rule_dim]
+        spread = values[order] > 1e-9 * values.max()
+        directions = torch.where(spread, vectors[:, order], 0.0).to(trusted.dtype)
+        length = (trusted @ directions).square().sum(1).mean().sqrt()
+        directions = directions / torch.where(length > 1e-6, length, 1.0)
+        self.to_rules.copy_(trust[:, None] * directions)
+        return trusted @ directions
 
-    def _aim_rules(self) -> None:
-        """Let the rules start on the first principal components, where the clips spread most."""
-        self.to_rules.weight.mul_(0.1)
-        first = self.to_rules.weight[:, self.sizes.embedding_dim :]
-        first.diagonal().add_(self.sizes.kernel_dim**0.5)
+    @torch.no_grad()
+    def set_rules(self, points: Tensor, centers: Tensor, widths: Tensor) -> None:
+        """Set the antecedents, and the components of what the rules then say of training clips.
+
+        Parameters
+        ----------
+        points : Tensor of shape (n_clips, rule_dim)
+            From `aim_rules`.
+        centers, widths : Tensor or array of shape (n_rules, rule_dim)
+            A placement of the rules on the points.
+        """
+        self.rules.set_antecedents(centers, widths)
+        _, design = self.rules(points)
+        self.consequents.calibrate(design, self._design_weight())
+
+    def _design_weight(self) -> Tensor:
+        """The firing strength itself counts as much as one of ten directions would."""
+        n_rules, n_features = self.rules.centers.shape
+        weight = torch.ones(n_rules, n_features + 1, device=self.to_rules.device)
+        weight[:, -1] = _FIRING_WEIGHT
+        return weight.flatten()
+
+    def rule_base(self, classes: Classes) -> RuleBase:
+        """The rules with the consequents that were solved for: one output a class.
+
+        Parameters
+        ----------
+        classes : Classes
+            State of every class.
+
+        Returns
+        -------
+        RuleBase
+            What they add to the score of a class, but for a constant.
+        """
+        weights = classes.weights.cpu().double()
+        familiar = weights[: self.embedding_size].split(self.block_sizes)[_RULES]
+        novel = weights[-self.novelty_sizes[-1] :]
+        directions = self.consequents.directions.cpu().double()
+        coefficients = directions @ (familiar - directions.T @ novel) + novel
+        return self.rules.as_arrays(coefficients * self.consequents.scale.cpu().double()[:, None])
 
 
-def _principal_directions(centred: Tensor, n_directions: int) -> Tensor:
-    """Directions of largest spread, (n_features, at most n_directions).
+def _ridge_of_rules(ridges: dict[int, float]) -> float:
+    """So that the rules say a fixed share of what the random kernels say."""
+    return 1.0 / (_RULES_SHARE * (1.0 / ridges[_COURSE] + 1.0 / ridges[_LEVEL]))
 
-    They are scaled so that the clips' projections have a mean length of 1.
-    """
-    _, _, directions = torch.linalg.svd(
-        centred if len(centred) <= centred.shape[1] else _square_root(centred),
-        full_matrices=False,
-    )
-    directions = directions[:n_directions].T
-    length = (centred @ directions).norm(dim=1).mean()
-    return directions / torch.where(length > 1e-6, length, 1.0)  # clips that are all alike
+
+def _slices(parts: Sequence[Tensor]) -> list[slice]:
+    """Places of the columns of parts that stand side by side."""
+    edges = [0, *accumulate(part.shape[1] for part in parts)]
+    return [slice(*pair) for pair in pairwise(edges)]
+
+
+def _even_weight(features: Tensor) -> Tensor:
+    """Factors that let features spread alike; NaN is not looked at."""
+    mean = features.nanmean(0).nan_to_num()
+    deviation = (features - mean).square().nanmean(0).nan_to_num().sqrt()
+    # The added constant keeps features that hardly vary from being blown up.
+    return 1.0 / (deviation + 1e-2)
 
 
 def _share_out(total: int, n_parts: int) -> list[int]:
@@ -403,8 +525,3 @@ def _moments(signal: Tensor) -> tuple[Tensor, Tensor]:
     # A channel that never changes carries nothing; scale 1 keeps it at 0.
     constant = scale <= 1e-7 * mean.abs().clamp_min(1e-30)
     return mean.to(signal.dtype), torch.where(constant, 1.0, scale).to(signal.dtype)
-
-
-def _square_root(tall: Tensor) -> Tensor:
-    """A square matrix with the right singular vectors of a tall one."""
-    return torch.linalg.qr(tall, mode="r").R

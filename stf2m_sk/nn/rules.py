@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["FuzzyRules", "RuleBase", "normalised_entropy", "uniform_regularisation"]
+__all__ = ["FuzzyRules", "RuleBase", "normalised_entropy"]
 
 
 class RuleBase(NamedTuple):
-    """Trained rules as arrays: where u is near centre r, the answer is A_r u + b_r.
+    """Rules as arrays: where u is near centre r, they add A_r u + b_r to the answer.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class RuleBase(NamedTuple):
 
 
 class FuzzyRules(nn.Module):
-    r"""Gaussian rules with linear consequents, trained end to end.
+    r"""Gaussian rules with linear consequents, of which this layer gives the design matrix.
 
     For an input :math:`u \in R^d` and rule r with centre :math:`m_r`, widths :math:`s_r > 0`
     and consequent :math:`(A_r, b_r)`:
@@ -49,8 +49,11 @@ class FuzzyRules(nn.Module):
         w &= \mathrm{softmax}(z), \qquad
         y = \sum_r w_r (A_r u + b_r).
 
+    The answer y is linear in the design :math:`w \otimes [u, 1]`. Whoever reads a support solves
+    for the consequents in closed form; the antecedents (m, s, tau) live here.
+
     A feature that is not measured is left out of the sum, which is rescaled by d over the number
-    of measured features; it adds nothing to the consequents. Where nothing is measured all rules
+    of measured features; it adds nothing to the design. Where nothing is measured all rules
     fire equally. The same firing strengths, in NumPy, are `stf2m_sk.fuzzy.firing_strengths`.
 
     Parameters
@@ -59,71 +62,74 @@ class FuzzyRules(nn.Module):
         Dimension d of the input, 16 to 32 in the network.
     n_rules : int
         Number of rules R.
-    n_outputs : int
-        Dimension of the output.
+    temperature : float, default=1.0
+        Temperature tau at the start.
     generator : torch.Generator
-        Source of the initial centres and consequents; also decides the device. torch's global
-        generator is left as found.
+        Source of the initial centres; also decides the device. torch's global generator is left
+        as found.
 
     Attributes
     ----------
-    centers : Parameter of shape (n_rules, n_features)
-        Centres m; standard normal at the start, see `set_antecedents`.
-    log_widths : Parameter of shape (n_rules, n_features)
+    n_design : int
+        Columns of the design, ``n_rules * (n_features + 1)``.
+    centers : Buffer of shape (n_rules, n_features)
+        Centres m; standard normal at the start, see `set_antecedents`. No gradient moves the
+        antecedents: they stay where the clips are.
+    log_widths : Buffer of shape (n_rules, n_features)
         Logarithm of the widths s; 0 (width 1) at the start.
-    log_temperature : Parameter, scalar
-        Logarithm of the temperature tau; 0 (tau = 1) at the start.
-    consequent_weight : Parameter of shape (n_rules, n_outputs, n_features)
-        Matrices A; uniform within 1 / sqrt(n_features) at the start.
-    consequent_bias : Parameter of shape (n_rules, n_outputs)
-        Offsets b; 0 at the start.
+    log_temperature : Buffer, scalar
+        Logarithm of the temperature tau.
 
     Raises
     ------
     ValueError
-        If a size is below 1.
+        If a size is below 1, or the temperature is not positive.
 
     Notes
     -----
     Without the division the softmax is taken by one rule as d grows; HTSK (Cui, Wu, Xu,
-    arXiv 2102.04271) divides by d, which flattens it. Division by sqrt(d) with a learned
-    temperature is ours, as is the treatment of what is not measured.
+    arXiv 2102.04271) divides by d, which flattens it. Division by sqrt(d) with a
+    temperature is ours, as is the treatment of what is not measured. Consequents by least squares
+    for given antecedents are those of Takagi and Sugeno (IEEE TSMC 15, 1985).
 
     Examples
     --------
     >>> import torch
     >>> from stf2m_sk.nn.rules import FuzzyRules
-    >>> rules = FuzzyRules(16, 4, 8, generator=torch.Generator().manual_seed(0))
-    >>> firing, output = rules(torch.zeros(5, 16))
-    >>> firing.shape, output.shape
-    (torch.Size([5, 4]), torch.Size([5, 8]))
+    >>> rules = FuzzyRules(16, 4, generator=torch.Generator().manual_seed(0))
+    >>> firing, design = rules(torch.zeros(5, 16))
+    >>> firing.shape, design.shape
+    (torch.Size([5, 4]), torch.Size([5, 68]))
     """
 
     def __init__(
-        self, n_features: int, n_rules: int, n_outputs: int, *, generator: torch.Generator
+        self,
+        n_features: int,
+        n_rules: int,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
-        sizes = {"n_features": n_features, "n_rules": n_rules, "n_outputs": n_outputs}
-        for name, size in sizes.items():
+        for name, size in {"n_features": n_features, "n_rules": n_rules}.items():
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}.")
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive, got {temperature}.")
         device = generator.device
-        bound = 1.0 / math.sqrt(n_features)
         centers = torch.empty(n_rules, n_features, device=device)
-        weight = torch.empty(n_rules, n_outputs, n_features, device=device)
-        self.centers = nn.Parameter(centers.normal_(generator=generator))
-        self.log_widths = nn.Parameter(torch.zeros_like(centers))
-        self.log_temperature = nn.Parameter(torch.zeros((), device=device))
-        self.consequent_weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
-        self.consequent_bias = nn.Parameter(torch.zeros(n_rules, n_outputs, device=device))
+        self.n_design = n_rules * (n_features + 1)
+        self.register_buffer("centers", centers.normal_(generator=generator))
+        self.register_buffer("log_widths", torch.zeros_like(centers))
+        self.register_buffer("log_temperature", torch.tensor(math.log(temperature), device=device))
 
     def forward(self, u: Tensor, measured: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Fire the rules and sum their consequents.
+        """Fire the rules.
 
         Parameters
         ----------
         u : Tensor of shape (..., n_features)
-            Inputs in the dtype of the parameters, finite where measured.
+            Inputs in the dtype of the layer, finite where measured.
         measured : bool Tensor of the shape of `u`, default=None
             False where a feature is missing; its value in `u` (even NaN) is then not used and
             receives no gradient. Default: everything is measured.
@@ -132,8 +138,8 @@ class FuzzyRules(nn.Module):
         -------
         firing : Tensor of shape (..., n_rules)
             Normalised firing strengths, summing to one over the rules.
-        output : Tensor of shape (..., n_outputs)
-            Firing-weighted sum of the consequents.
+        design : Tensor of shape (..., n_design)
+            For each rule its firing strength times u, then its firing strength.
 
         Raises
         ------
@@ -142,16 +148,12 @@ class FuzzyRules(nn.Module):
         TypeError
             If `measured` is not boolean.
         """
-        n_rules, n_features = self.centers.shape
-        _check_input(u, measured, n_features)
+        _check_input(u, measured, self.centers.shape[1])
         if measured is not None:
             u = torch.where(measured, u, 0.0)
         firing = torch.softmax(self._log_firing(u, measured), dim=-1)
-        # sum_r w_r A_r u as one product with the TSK design matrix w (x) u: no tensor of
-        # (..., n_rules, n_outputs).
-        design = (firing.unsqueeze(-1) * u.unsqueeze(-2)).flatten(-2)
-        weight = self.consequent_weight.transpose(1, 2).reshape(n_rules * n_features, -1)
-        return firing, design @ weight + firing @ self.consequent_bias
+        with_one = torch.cat([u, torch.ones_like(u[..., :1])], dim=-1)
+        return firing, (firing.unsqueeze(-1) * with_one.unsqueeze(-2)).flatten(-2)
 
     def _log_firing(self, u: Tensor, measured: Tensor | None) -> Tensor:
         n_features = self.centers.shape[1]
@@ -193,8 +195,13 @@ class FuzzyRules(nn.Module):
             self.centers.copy_(new_centers)
             self.log_widths.copy_(new_widths.log())
 
-    def as_arrays(self) -> RuleBase:
+    def as_arrays(self, coefficients: Tensor) -> RuleBase:
         """Centres, widths, temperature and consequents, copied out as NumPy arrays.
+
+        Parameters
+        ----------
+        coefficients : Tensor of shape (n_design, n_outputs)
+            What the columns of the design were found to add to each output.
 
         Returns
         -------
@@ -202,15 +209,16 @@ class FuzzyRules(nn.Module):
             In float64, on the CPU, whatever the layer is in.
         """
 
-        def array(parameter: Tensor) -> NDArray[np.float64]:
-            return parameter.detach().cpu().double().numpy().copy()
+        def array(values: Tensor) -> NDArray[np.float64]:
+            return values.detach().cpu().double().numpy().copy()
 
+        consequents = coefficients.unflatten(0, (len(self.centers), -1)).transpose(1, 2)
         return RuleBase(
             array(self.centers),
             np.exp(array(self.log_widths)),
             float(np.exp(array(self.log_temperature))),
-            array(self.consequent_weight),
-            array(self.consequent_bias),
+            array(consequents[..., :-1]),
+            array(consequents[..., -1]),
         )
 
     def _as_antecedent(self, name: str, values: Tensor) -> Tensor:
@@ -229,8 +237,8 @@ class FuzzyRules(nn.Module):
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""
-        n_rules, n_outputs, n_features = self.consequent_weight.shape
-        return f"n_features={n_features}, n_rules={n_rules}, n_outputs={n_outputs}"
+        n_rules, n_features = self.centers.shape
+        return f"n_features={n_features}, n_rules={n_rules}"
 
 
 def _check_input(u: Tensor, measured: Tensor | None, n_features: int) -> None:
@@ -274,32 +282,3 @@ def normalised_entropy(firing: Tensor) -> Tensor:
     # The floor keeps the gradient finite where a rule does not fire at all.
     log_firing = firing.clamp_min(torch.finfo(firing.dtype).tiny).log()
     return -(firing * log_firing).sum(-1).mean() / largest
-
-
-def uniform_regularisation(firing: Tensor) -> Tensor:
-    """Penalty that keeps every rule alive: its mean firing is pulled to 1 / n_rules.
-
-    Parameters
-    ----------
-    firing : Tensor of shape (..., n_rules)
-        Normalised firing strengths of a batch.
-
-    Returns
-    -------
-    Tensor, scalar
-        Sum over rules of (mean firing over all leading dimensions - 1 / n_rules)^2; 0 for a
-        single rule.
-
-    Notes
-    -----
-    Uniform regularisation of Cui, Wu, Huang, arXiv 1908.00636, with the target 1 / n_rules.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from stf2m_sk.nn.rules import uniform_regularisation
-    >>> uniform_regularisation(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
-    tensor(0.5000)
-    """
-    n_rules = firing.shape[-1]
-    return (firing.reshape(-1, n_rules).mean(0) - 1.0 / n_rules).square().sum()

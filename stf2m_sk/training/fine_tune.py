@@ -44,8 +44,8 @@ def fine_tune(
     """Train a copy of a network on episodes of new clips.
 
     An episode starts from the population's knowledge, which stays as it is, reads its support
-    and is asked its queries: the encoder and the rules learn to make just this work. The
-    meta-recurrent learner stays as meta-training left it.
+    and is asked its queries: the learned convolutions learn to make just this work. Random
+    kernels, rules and the meta-recurrent learner stay as meta-training left them.
 
     Parameters
     ----------

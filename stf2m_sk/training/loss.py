@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stf2m_sk.nn._layers import linear
-from stf2m_sk.nn.rules import uniform_regularisation
 
 __all__ = ["EpisodeAnswers", "EpisodeLoss"]
 
@@ -29,15 +28,12 @@ class EpisodeAnswers(NamedTuple):
         Learned part of the embeddings of all clips.
     codes : Tensor of shape (n_clips,)
         Their class codes.
-    firing : Tensor of shape (n_clips, n_rules)
-        Their firing strengths.
     """
 
     logits: Tensor
     targets: Tensor
     learned: Tensor
     codes: Tensor
-    firing: Tensor
 
     def cross_entropy(self) -> Tensor:
         """Mean over queries and numbers of shots."""
@@ -55,7 +51,7 @@ class EpisodeAnswers(NamedTuple):
 
 
 class EpisodeLoss(nn.Module):
-    """Cross-entropy of the episodes, of the population, and a penalty on idle rules.
+    """Cross-entropy of the episodes and of the population.
 
     Parameters
     ----------
@@ -67,7 +63,7 @@ class EpisodeLoss(nn.Module):
     Notes
     -----
     The population's head is ours: few-shot episodes alone leave a small encoder with little
-    to learn from. Uniform regularisation: Cui, Wu, Huang, arXiv 1908.00636.
+    to learn from.
     """
 
     def __init__(self, embedding_dim: int, n_classes: int, *, generator: torch.Generator) -> None:
@@ -87,13 +83,12 @@ class EpisodeLoss(nn.Module):
         Returns
         -------
         Tensor, scalar
-            Sum of the three parts.
+            Sum of both parts.
         """
         population = F.cross_entropy(
             self.head(answers.learned), answers.codes, label_smoothing=_SMOOTHING
         )
-        idle = uniform_regularisation(answers.firing)
-        return answers.cross_entropy() + population + idle
+        return answers.cross_entropy() + population
 
     @staticmethod
     def of_validation(answers: EpisodeAnswers) -> Tensor:

@@ -53,6 +53,10 @@ class TrainingPlan:
     callbacks: Sequence
     progress: bool
     device: str
+    rule_placement: str = "c-means"
+    rules: bool = True
+    meta_rnn: bool = True
+    precision: str = "float32"
 
 
 def meta_train(
@@ -64,6 +68,10 @@ def meta_train(
     random_state: np.random.RandomState,
 ) -> tuple[EpisodicNet, MetaKnowledge]:
     """Meta-train a network on a population.
+
+    Random kernels, principal components and fuzzy rules are read off the training clips, without
+    a gradient; the learned convolutions are then trained on episodes, and at last the
+    meta-recurrent learner on those of people held out.
 
     Parameters
     ----------
@@ -99,11 +107,13 @@ def meta_train(
         clips = module.prepare([tensor.to(plan.device) for tensor in tensors])
     n_classes = int(codes.max()) + 1
     dataset = TrainingClips(clips, codes, groups, n_classes)
-    _start_rules(module, dataset, seen, random_state)
     parts = module.kernel_parts(clips)
     ridges = choose_ridges(*parts, dataset.membership, groups, random_state)
     if ridges is not None:
         module.start_ridges(*ridges)
+    _start_rules(module, clips.take(seen.to(plan.device)), plan.rule_placement, random_state)
+    if not plan.rules:
+        module.silence_rules()
     sampler = partial(
         EpisodeSampler,
         codes,
@@ -129,12 +139,13 @@ def meta_train(
         noise=torch.Generator(device=plan.device).manual_seed(int(seeds[1])),
         train_batches=EpisodeBatches(train, n_batches),
         valid_batches=None if new is None else list(EpisodeBatches(new, _VALID_BATCHES)),
+        precision=plan.precision,
         **_optimisation(plan, n_batches, with_validation=new is not None),
     )
     # Where people are held out, they and not the encoder's own people train the learner.
-    module.learner.requires_grad_(new is None)
+    module.learner.requires_grad_(plan.meta_rnn and new is None)
     net.partial_fit(dataset)
-    if new is not None:
+    if new is not None and plan.meta_rnn:
         module.learner.requires_grad_(True)
         train_learner(module, dataset, list(new.batches(_LEARNER_BATCHES)))
     else:
@@ -150,17 +161,19 @@ def gather_population(module: STF2MModule, dataset: TrainingClips) -> MetaKnowle
     return gather_knowledge(embeddings, dataset.membership, weights)
 
 
-def _start_rules(module, dataset, seen, random_state) -> None:
-    with torch.no_grad():
-        points = module.rule_inputs(dataset.clips.take(seen.to(dataset.codes.device)))
-    points = points.cpu().numpy().astype(np.float64)
-    n_distinct = len(np.unique(points, axis=0))
-    placement = place_rules(
-        points, min(module.sizes.n_rules, n_distinct), random_state=random_state
+def _start_rules(module, clips, placement, random_state) -> None:
+    points = module.aim_rules(clips)
+    values = points.cpu().numpy().astype(np.float64)
+    n_distinct = len(np.unique(values, axis=0))
+    placed = place_rules(
+        values,
+        min(module.sizes.n_rules, n_distinct),
+        initialisation=placement,
+        random_state=random_state,
     )
-    repeats = -(-module.sizes.n_rules // len(placement.centers))
-    rows = np.tile(np.arange(len(placement.centers)), repeats)[: module.sizes.n_rules]
-    module.rules.set_antecedents(placement.centers[rows], placement.widths[rows])
+    repeats = -(-module.sizes.n_rules // len(placed.centers))
+    rows = np.tile(np.arange(len(placed.centers)), repeats)[: module.sizes.n_rules]
+    module.set_rules(points, placed.centers[rows], placed.widths[rows])
 
 
 def _n_batches(sampler: EpisodeSampler, n_clips: int) -> int:
@@ -176,7 +189,6 @@ def _optimisation(plan: TrainingPlan, n_batches: int, *, with_validation: bool) 
         ("learner.*", {"lr": fast, "weight_decay": 0.0}),
         ("*bias", {"weight_decay": 0.0}),
         ("*norm*", {"weight_decay": 0.0}),
-        ("rules.*", {"weight_decay": 0.0}),
     ]
     callbacks = []
     if with_validation:

@@ -65,6 +65,9 @@ class EpisodicNet(NeuralNet):
         Episodes by which epochs are compared; none by default.
     noise : torch.Generator
         Source of dropout and augmentation, on the device.
+    precision : {"float32", "bf16"}, default="float32"
+        In which the learned convolutions are computed in training; "bf16" is torch's automatic
+        mixed precision.
     **kwargs
         As in `skorch.NeuralNet`.
     """
@@ -77,12 +80,14 @@ class EpisodicNet(NeuralNet):
         train_batches,
         noise,
         valid_batches=None,
+        precision="float32",
         **kwargs,
     ):
         super().__init__(module, criterion, **kwargs)
         self.train_batches = train_batches
         self.valid_batches = valid_batches
         self.noise = noise
+        self.precision = precision
 
     def get_split_datasets(self, X, y=None, **fit_params):
         """Both halves of the loop read the same clips; the episodes tell them apart."""
@@ -110,13 +115,16 @@ class EpisodicNet(NeuralNet):
         views = usable_views(batch.views, clips.present)
         if noise is not None:
             clips = augment(clips, noise)
-        embeddings, firing = self.module_.embed_with_firing(clips, views, noise)
+        with torch.autocast(views.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            learned = self.module_.encode(clips, views, noise)
+        # Whatever is solved for is solved in float32.
+        embeddings, _ = self.module_.assemble(learned.float(), clips, views)
         remembered = self._recall(rows, embeddings)
         knowledge = population_of(batch, self.clips_, self.remembered_rows_, remembered)
         learner, blocks = self.module_.learner, self.module_.block_sizes
         logits = answer_episodes(learner, blocks, batch, embeddings, knowledge)
         learned = embeddings[:, : self.module_.sizes.embedding_dim]
-        return EpisodeAnswers(logits, batch.targets(), learned, self.clips_.codes[rows], firing)
+        return EpisodeAnswers(logits, batch.targets(), learned, self.clips_.codes[rows])
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Loss of the answers; `y_true` is not used, the answers carry their targets."""

@@ -23,12 +23,11 @@ def random_clips(n_clips, n_channels, n_frames, *, missing=0.3, seed=0, dtype=to
     return signal * frames[:, None], frames
 
 
-def make_kernels(n_channels, n_timesteps, n_kernels, n_biases, *, seed=0):
+def make_kernels(n_channels, n_timesteps, n_kernels, n_biases, *, seed=0, **reach):
     """Float64 kernels with drawn biases and ramps."""
     source = generator(seed)
-    kernels = RandomKernels(
-        n_channels, n_timesteps, n_kernels=n_kernels, n_biases=n_biases, generator=source
-    ).double()
+    sizes = {"n_kernels": n_kernels, "n_biases": n_biases, **reach}
+    kernels = RandomKernels(n_channels, n_timesteps, **sizes, generator=source).double()
     kernels.biases.copy_(torch.randn(n_kernels, n_biases, generator=source))
     kernels.ramps.copy_(0.2 + torch.rand(n_kernels, generator=source))
     return kernels
@@ -74,7 +73,15 @@ def cases(draw):
     n_timesteps = draw(st.sampled_from([1, 2, 9, 30, 1000, 3000]))
     n_frames = draw(st.integers(1, 40)) if n_timesteps < 100 else draw(st.integers(120, 140))
     seed = draw(st.integers(0, 2**32 - 1))
-    kernels = make_kernels(n_channels, n_timesteps, n_kernels, draw(st.integers(1, 3)), seed=seed)
+    kernels = make_kernels(
+        n_channels,
+        n_timesteps,
+        n_kernels,
+        draw(st.integers(1, 3)),
+        seed=seed,
+        most_mixed=draw(st.sampled_from([1, 2, 9])),
+        n_taps=draw(st.sampled_from([1, 3, 9])),
+    )
     missing = draw(st.sampled_from([0.0, 0.3, 0.9, 1.0]))
     signal, frames = random_clips(3, n_channels, n_frames, missing=missing, seed=seed)
     return kernels, signal, frames
@@ -166,6 +173,33 @@ class TestStart:
         assert n_heard.min() == 1 and n_heard.max() == most
         # Few channels are likelier.
         assert counts[1] == counts.max()
+
+    @pytest.mark.parametrize("most_mixed", [1, 2, 4])
+    def test_every_kernel_hears_as_many_channels_as_it_may(self, most_mixed):
+        mixtures = make_kernels(30, 50, 400, 1, most_mixed=most_mixed).mixtures
+        n_heard = (mixtures != 0).sum(1)
+        assert n_heard.unique().tolist() == list(range(1, most_mixed + 1))
+        assert (mixtures != 0).any(0).all()
+
+    def test_one_channel_each_leaves_no_spatial_convolution(self):
+        kernels = make_kernels(4, 30, 12, 2, most_mixed=1)
+        signal, frames = random_clips(5, 4, 30)
+        here, changes = kernels(signal, frames), []
+        for channel in range(4):
+            moved = signal.clone()
+            moved[:, channel] += 0.3 * frames
+            changes.append((kernels(moved, frames) != here).any(0))
+        heard = (kernels.mixtures != 0).repeat_interleave(2, dim=0).T
+        assert torch.equal(torch.stack(changes), heard)
+
+    def test_one_tap_leaves_no_temporal_convolution(self):
+        kernels = make_kernels(3, 30, 12, 2, n_taps=1)
+        assert (kernels.taps == 1).all() and kernels.taps.shape == (12, 1)
+        signal, frames = random_clips(5, 3, 30)
+        order = torch.rand(5, 30, generator=generator(1)).argsort(1)
+        shuffled = signal.gather(2, order[:, None].expand_as(signal))
+        answer = kernels(shuffled, frames.gather(1, order))
+        torch.testing.assert_close(answer, kernels(signal, frames), rtol=0, atol=1e-12)
 
     def test_every_channel_is_heard(self):
         assert (make_kernels(30, 50, 400, 1).mixtures != 0).any(0).all()

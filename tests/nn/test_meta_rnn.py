@@ -114,7 +114,11 @@ def loop_knowledge(embeddings, codes, counts, n_classes):
             evidence[:, c] += weight * z1 * (1.0 if c == code else -1.0)
         prototypes[code] += z / size
     known = np.isin(np.arange(n_classes), present).astype(float)
-    return MetaKnowledge(precision, evidence, prototypes, known, n_clips)
+    contrasts = np.zeros((dim + 1, n_classes))
+    for c in present:
+        apart = prototypes[c] - np.mean([prototypes[k] for k in present], axis=0)
+        contrasts[:dim, c] = np.sqrt(n_clips / len(present)) * apart
+    return MetaKnowledge(precision, evidence, prototypes, known, n_clips, contrasts)
 
 
 def support_weight(learner, n_clips):
@@ -131,14 +135,38 @@ def plain_evidence(learner, knowledge):
     return np.stack(columns, axis=1)
 
 
-def closed_form(learner, problem, ridge):
-    """Ridge regression on population and weighted support together."""
-    design = with_offset(problem.support).numpy()
-    weight = support_weight(learner, problem.knowledge.n_clips)
+def plain_prior(knowledge, ridge, c):
+    """P of a class: for an unknown one without what the population's classes differ by."""
+    precision = knowledge.precision.numpy()
+    if not knowledge.known[c]:
+        precision = precision - knowledge.contrasts.numpy() @ knowledge.contrasts.numpy().T
+    n_novel = len(ridge) - len(precision)
+    return np.pad(precision, (0, n_novel)) + np.diag(ridge)
+
+
+def plain_start(learner, knowledge, ridge):
+    """What the population says by itself, class by class; nothing of what is novel."""
+    evidence = plain_evidence(learner, knowledge)
+    evidence = np.pad(evidence, ((0, len(ridge) - len(evidence)), (0, 0)))
+    priors = [plain_prior(knowledge, ridge, c) for c in range(evidence.shape[1])]
+    solved = [np.linalg.solve(prior, e) for prior, e in zip(priors, evidence.T, strict=True)]
+    return np.stack(solved, axis=1)
+
+
+def closed_form(learner, problem, ridge, novel=None):
+    """Ridge regression on population and weighted support together, class by class."""
+    knowledge, n_support = problem.knowledge, len(problem.support)
+    novel = np.zeros((n_support, 0)) if novel is None else novel
+    design = np.column_stack([problem.support.numpy(), np.ones(n_support), novel])
+    weight = support_weight(learner, knowledge.n_clips)
     targets = np.where(problem.membership.numpy() > 0, 1.0, -1.0)
-    precision = problem.knowledge.precision.numpy() + np.diag(ridge) + weight * design.T @ design
-    evidence = plain_evidence(learner, problem.knowledge) + weight * design.T @ targets
-    return np.linalg.solve(precision, evidence)
+    evidence = plain_evidence(learner, knowledge)
+    evidence = np.pad(evidence, ((0, novel.shape[1]), (0, 0))) + weight * design.T @ targets
+    columns = [
+        np.linalg.solve(plain_prior(knowledge, ridge, c) + weight * design.T @ design, e)
+        for c, e in enumerate(evidence.T)
+    ]
+    return np.stack(columns, axis=1)
 
 
 def sigmoid(x):
@@ -184,11 +212,11 @@ def plain_learner(learner, problem, ridge):
     shift = plain_shift(learner, problem)
     design = np.column_stack([problem.support.numpy() - shift, np.ones(len(problem.support))])
     weight = support_weight(learner, problem.knowledge.n_clips)
-    prior = problem.knowledge.precision.numpy() + np.diag(ridge)
-    inverse = np.linalg.inv(prior + weight * design.T @ design)
-    states = np.linalg.solve(prior, plain_evidence(learner, problem.knowledge))
+    states = plain_start(learner, problem.knowledge, ridge)
     gate_weight, gate_bias = learner.gate.weight[0].detach().numpy(), learner.gate.bias.item()
     for c in range(n_classes):
+        prior = plain_prior(problem.knowledge, ridge, c)
+        inverse = np.linalg.inv(prior + weight * design.T @ design)
         memory = np.zeros(learner.cell.hidden_size)
         targets = np.where(problem.labels.numpy() == c, 1.0, -1.0)
         for step_size in learner.step_sizes.tolist():
@@ -238,11 +266,26 @@ class TestGatherKnowledge:
         torch.testing.assert_close(knowledge.precision[0, -1].item(), 11 * (-3.0 + 5.0) / 2)
         torch.testing.assert_close(knowledge.evidence[-1].tolist(), [0.0, 0.0])
 
+    @laws
+    @given(st.integers(1, 20), st.integers(1, 4), st.integers(0, 10**6), st.floats(0.3, 1))
+    def test_without_contrasts_classes_are_moved_together(self, n_clips, n_classes, seed, share):
+        embeddings, codes = random_population(n_clips, 3, n_classes, seed=seed)
+        counts = torch.rand(n_clips, generator=generator(seed)) < share
+        knowledge = gather_knowledge(embeddings, one_hot(codes, n_classes), counts)
+        prototypes = knowledge.prototypes
+        mean = prototypes[knowledge.known > 0].mean(0) if counts.any() else 0.0
+        moved = embeddings - prototypes[codes] + mean
+        expected = gather_knowledge(moved, one_hot(codes, n_classes), counts)
+        within = knowledge.precision - knowledge.contrasts @ knowledge.contrasts.mT
+        torch.testing.assert_close(within, expected.precision, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(expected.contrasts, 0 * knowledge.contrasts)
+
     def test_gradient(self):
         embeddings, codes = random_population(5, 2, 2)
 
         def summed(z):
-            return gather_knowledge(z, one_hot(codes, 2), torch.ones(5).double())[:3]
+            knowledge = gather_knowledge(z, one_hot(codes, 2), torch.ones(5).double())
+            return *knowledge[:3], knowledge.contrasts
 
         assert torch.autograd.gradcheck(summed, embeddings.requires_grad_(True))
 
@@ -284,10 +327,7 @@ class TestClosedForm:
         learner = make_learner(seed=1)  # whatever the gates say
         dim, n_classes = problem.population.shape[1], problem.membership.shape[1]
         ridge = learner.ridge([dim]).detach().numpy()
-        expected = np.linalg.solve(
-            problem.knowledge.precision.numpy() + np.diag(ridge),
-            plain_evidence(learner, problem.knowledge),
-        )
+        expected = plain_start(learner, problem.knowledge, ridge)
         empty = problem.read(
             learner,
             support=torch.zeros(0, dim).double(),
@@ -306,11 +346,14 @@ class TestClosedForm:
         with torch.no_grad():
             learner.unknown_evidence.fill_(-1.0)
         weights = problem.read(learner).weights[:, -1].numpy()
-        # Ridge regression on target -1 for every clip of the population.
+        # Ridge regression on target -1 for every clip of the population, with all classes moved
+        # to where they are on average: how they differ says nothing against a new one.
         size = np.bincount(problem.codes, minlength=2)
+        prototypes = problem.knowledge.prototypes[:2]
+        moved = problem.population - prototypes[problem.codes] + prototypes.mean(0)
         scale = np.sqrt(learner.ridge([4]).detach().numpy())
         model = Ridge(alpha=1.0, fit_intercept=False, solver="svd").fit(
-            with_offset(problem.population).numpy() / scale,
+            with_offset(moved).numpy() / scale,
             -np.ones(30),
             sample_weight=30 / (2 * size[problem.codes]),
         )
@@ -399,6 +442,170 @@ class TestWholePass:
         assert torch.equal(torch.get_rng_state(), before)
         assert all(torch.equal(first[name], again[name]) for name in first)
         assert not torch.equal(first["cell.weight_ih"], other["cell.weight_ih"])
+
+
+class TestNovel:
+    """Columns behind those that the population knows."""
+
+    def novel(self, problem, n_novel, seed=7):
+        source = generator(seed)
+        return tuple(
+            torch.randn(len(clips), n_novel, generator=source).double()
+            for clips in (problem.support, problem.query)
+        )
+
+    def ridge(self, learner, problem, n_novel):
+        known = learner.ridge([problem.population.shape[1]]).detach()
+        return torch.cat([known, torch.linspace(0.5, 3.0, n_novel).double()])
+
+    def read(self, learner, problem, novel, ridge):
+        support = torch.cat([problem.support, novel], dim=1)
+        with torch.no_grad():
+            return learner(problem.knowledge, ridge, support, problem.membership, problem.weights)
+
+    @laws
+    @given(problems(), st.integers(1, 9))
+    def test_exact_step_is_the_ridge_regression_with_a_prior_in_blocks(self, problem, n_novel):
+        learner = exact_learner(seed=3)
+        ridge = self.ridge(learner, problem, n_novel)
+        support, query = self.novel(problem, n_novel)
+        classes = self.read(learner, problem, support, ridge)
+        expected = closed_form(learner, problem, ridge.numpy(), support.numpy())
+        np.testing.assert_allclose(classes.weights.numpy(), expected, rtol=1e-7, atol=1e-9)
+        design = np.column_stack([problem.query, np.ones(len(query)), query])
+        logits = np.exp(classes.log_scale.item()) * design @ expected
+        given_query = torch.cat([problem.query, query], dim=1)
+        np.testing.assert_allclose(
+            classes.logits(given_query).numpy(), logits, rtol=1e-6, atol=1e-7
+        )
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_fresh_learner_equals_scikit_learn(self, seed):
+        """Population and support side by side, novel columns of the population 0."""
+        problem, n_novel = Problem(5, 3, 4, seed=seed), 6
+        learner = MetaRecurrentLearner([2.0], generator=generator(seed)).double()
+        with torch.no_grad():
+            learner.shift_share.zero_()
+        ridge = self.ridge(learner, problem, n_novel)
+        novel, _ = self.novel(problem, n_novel)
+        size = np.bincount(problem.codes, minlength=3)
+        clip_weights = np.append(
+            30 / (3 * size[problem.codes]), np.full(5, support_weight(learner, 30))
+        )
+        familiar = with_offset(torch.cat([problem.population, problem.support])).numpy()
+        design = np.column_stack([familiar, np.vstack([np.zeros((30, n_novel)), novel])])
+        labels = np.concatenate([problem.codes.numpy(), problem.labels.numpy()])
+        model = Ridge(alpha=1.0, fit_intercept=False, solver="svd").fit(
+            design / np.sqrt(ridge.numpy()),
+            np.where(labels[:, None] == np.arange(3), 1.0, -1.0),
+            sample_weight=clip_weights,
+        )
+        expected = model.coef_.T / np.sqrt(ridge.numpy())[:, None]
+        weights = self.read(learner, problem, novel, ridge).weights.numpy()
+        np.testing.assert_allclose(weights, expected, rtol=1e-7, atol=1e-9)
+
+    @laws
+    @given(problems(), st.integers(1, 5), st.integers(0, 10**6))
+    def test_whole_pass_equals_one_in_which_the_population_has_zeros_there(
+        self, problem, n_novel, seed
+    ):
+        """Whatever gates and shift: novel columns are columns of which no clip says anything."""
+        learner = make_learner(seed=seed)
+        with torch.no_grad():
+            learner.shift_share.clamp_(-0.9, 0.9)
+        ridge = self.ridge(learner, problem, n_novel)
+        support, query = self.novel(problem, n_novel)
+        classes = self.read(learner, problem, support, ridge)
+        dim, n_classes = problem.knowledge.prototypes.shape[1], problem.membership.shape[1]
+        # A shift of what is novel would be one from prototypes at 0: it is put back beforehand.
+        nothing = torch.zeros(30, n_novel).double()
+        wide = gather_knowledge(
+            torch.cat([problem.population, nothing], dim=1),
+            one_hot(problem.codes, n_classes),
+            torch.ones(30).double(),
+        )
+        known = problem.membership @ problem.knowledge.known
+        total = (support * known[:, None]).sum(0)
+        # what is subtracted is a share of the mean of what is there, which is solved for
+        share = learner.shift_share.detach() / (known.sum() + meta_rnn._SHIFT_CLIPS)
+        put_back = share * total / (1.0 - share * known.sum())
+        both = torch.cat([problem.support, support + put_back], dim=1)
+        order = [*range(dim), *range(dim + 1, dim + 1 + n_novel), dim]
+        with torch.no_grad():
+            expected = learner(wide, ridge[order], both, problem.membership, problem.weights)
+        np.testing.assert_allclose(expected.shift[dim:], put_back, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(classes.weights[order], expected.weights, rtol=1e-6, atol=1e-8)
+        logits = expected.logits(torch.cat([problem.query, query + put_back], dim=1))
+        given_query = torch.cat([problem.query, query], dim=1)
+        torch.testing.assert_close(classes.logits(given_query), logits, rtol=1e-6, atol=1e-7)
+
+    @laws
+    @given(problems(), st.integers(1, 9))
+    def test_without_shots_it_has_no_say(self, problem, n_novel):
+        learner = make_learner(seed=1)
+        ridge = self.ridge(learner, problem, n_novel)
+        support, query = self.novel(problem, n_novel)
+        problem.weights = torch.zeros_like(problem.weights)
+        classes = self.read(learner, problem, support, ridge)
+        assert (classes.weights[-n_novel:] == 0).all()
+        expected = problem.read(learner).logits(problem.query)
+        given_query = torch.cat([problem.query, query], dim=1)
+        torch.testing.assert_close(classes.logits(given_query), expected, rtol=1e-9, atol=1e-9)
+
+    @laws
+    @given(problems())
+    def test_none_of_it_is_the_learner_without(self, problem):
+        learner = make_learner(seed=1)
+        none, _ = self.novel(problem, 0)
+        classes = self.read(learner, problem, none, self.ridge(learner, problem, 0))
+        for part, expected in zip(classes, problem.read(learner), strict=True):
+            assert torch.equal(part, expected)
+
+    @laws
+    @given(problems(), st.integers(1, 5))
+    def test_all_0_changes_nothing(self, problem, n_novel):
+        learner = make_learner(seed=1)
+        zeros = torch.zeros(len(problem.support), n_novel).double()
+        classes = self.read(learner, problem, zeros, self.ridge(learner, problem, n_novel))
+        assert (classes.weights[-n_novel:] == 0).all()
+        expected = problem.read(learner).weights
+        torch.testing.assert_close(classes.weights[:-n_novel], expected, rtol=1e-9, atol=1e-9)
+
+    def test_tells_an_emotion_apart_that_differs_nowhere_else(self):
+        problem = Problem(0, 3, unknown=True)
+        learner = MetaRecurrentLearner([1.0], generator=generator()).double()
+        labels = torch.tensor([0, 0, 1, 1, 2, 2])
+        problem.labels, problem.membership = labels, one_hot(labels, 3)
+        problem.weights = torch.ones(6).double()
+        problem.support = problem.knowledge.prototypes.mean(0).expand(6, -1)
+        novel = torch.zeros(6, 5).double()
+        novel[4:, 2] = 1.0
+        ridge = self.ridge(learner, problem, 5)
+        classes = self.read(learner, problem, novel, ridge)
+        given_query = torch.cat([problem.support, novel], dim=1)
+        logits = classes.logits(given_query)
+        assert (logits[4:].argmax(1) == 2).all()
+        assert (logits[:4].argmax(1) != 2).all()
+
+    def test_shots_and_episodes_as_leading_dimensions_equal_a_loop(self):
+        learner, source = make_learner(seed=1), generator(1)
+        population, codes = random_population(30, 4, 3)
+        counts = torch.rand(5, 30, generator=source) < 0.6
+        counts[2] &= codes != 1  # an episode in which a class is unknown
+        knowledge = gather_knowledge(population, one_hot(codes, 3), counts)
+        support = torch.randn(5, 6, 4 + 3, generator=source).double()
+        membership = one_hot([0, 0, 1, 1, 2, 2], 3)
+        weights = (torch.rand(2, 5, 6, generator=source) < 0.6).double()
+        query = torch.randn(5, 7, 4 + 3, generator=source).double()
+        ridge = torch.cat([learner.ridge([4]), torch.ones(3).double()])
+        together = learner(knowledge, ridge, support, membership, weights).logits(query)
+        assert together.shape == (2, 5, 7, 3)
+        for shot, episode in np.ndindex(2, 5):
+            own = MetaKnowledge(*(part[episode] for part in knowledge))
+            alone = learner(own, ridge, support[episode], membership, weights[shot, episode])
+            torch.testing.assert_close(
+                together[shot, episode], alone.logits(query[episode]), rtol=1e-7, atol=1e-8
+            )
 
 
 class TestLaws:

@@ -55,6 +55,7 @@ def sizes():
         kernel_dim=3,
         n_rules=3,
         rule_dim=3,
+        consequent_dim=4,
         dropout=0.1,
     )
 

@@ -214,12 +214,11 @@ def test_answers_equal_a_loop_over_shots_and_episodes(with_people, seed):
             ]
             rows = torch.tensor([row for row, _ in support], dtype=torch.long)
             slots = torch.tensor([slot for _, slot in support], dtype=torch.long)
-            own = MetaKnowledge(
-                population.precision[i],
-                population.evidence[i][:, there],
-                population.prototypes[i][there],
-                population.known[i][there],
-                population.n_clips[i],
+            own = MetaKnowledge(*(part[i] for part in population))
+            own = own._replace(
+                evidence=own.evidence[:, there],
+                prototypes=own.prototypes[there],
+                known=own.known[there],
             )
             classes = learner(
                 own,

@@ -6,6 +6,7 @@ import torch
 
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.training import learner as learner_file
+from stf2m_sk.training import meta_train
 from stf2m_sk.training.answers import EpisodeTensors, answer_episodes, population_of
 from stf2m_sk.training.clips import TrainingClips, embed_all
 from stf2m_sk.training.episodes import EpisodeSampler
@@ -24,6 +25,7 @@ def ready(plant, sizes):
         signals = [torch.from_numpy(signal) for signal in population.signals]
         module.calibrate(signals, generator=source)
         clips = module.prepare(signals)
+        meta_train._start_rules(module, clips, "k-means", np.random.RandomState(0))
         dataset = TrainingClips(clips, population.codes, population.groups, 3)
         sampler = EpisodeSampler(
             population.codes,
@@ -52,7 +54,7 @@ def loss_of(module, dataset, batches):
         logits = answer_episodes(
             module.learner, module.block_sizes, batch, embeddings[batch.rows], population
         )
-        losses.append(EpisodeAnswers(logits, batch.targets(), None, None, None).cross_entropy())
+        losses.append(EpisodeAnswers(logits, batch.targets(), None, None).cross_entropy())
     return torch.stack(losses).mean()
 
 

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stf2m_sk.nn.rules import uniform_regularisation
 from stf2m_sk.training.loss import EpisodeAnswers, EpisodeLoss
 
 laws = settings(deadline=None, max_examples=30)
@@ -31,7 +30,6 @@ def make_answers(n_shots=2, n_episodes=3, n_queries=5, n_way=4, *, seed=0):
         targets.masked_fill(padding, -1),
         learned=torch.randn(12, 6, generator=source).double(),
         codes=torch.arange(12) % 4,
-        firing=torch.randn(12, 5, generator=source).double().softmax(1),
     )
 
 
@@ -79,10 +77,10 @@ class TestEpisodeLoss:
     def make(self, seed=0):
         return EpisodeLoss(6, 4, generator=generator(seed)).double()
 
-    def test_is_the_sum_of_three_parts(self):
+    def test_is_the_sum_of_two_parts(self):
         answers, loss = make_answers(), self.make()
-        # The head's part is what is left when the other two are known ...
-        rest = loss(answers) - answers.cross_entropy() - uniform_regularisation(answers.firing)
+        # The head's part is what is left when the other is known ...
+        rest = loss(answers) - answers.cross_entropy()
         scores = (answers.learned @ loss.head.weight.T + loss.head.bias).detach().numpy()
         log_shares = scores - np.log(np.exp(scores).sum(1, keepdims=True))
         own = -log_shares[np.arange(12), answers.codes].mean()
@@ -91,7 +89,7 @@ class TestEpisodeLoss:
         smoothing = (rest.item() - own) / (uniform - own)
         assert 0 <= smoothing < 0.5
         doubled = answers._replace(learned=2 * answers.learned)
-        more = loss(doubled) - answers.cross_entropy() - uniform_regularisation(answers.firing)
+        more = loss(doubled) - answers.cross_entropy()
         scores = (doubled.learned @ loss.head.weight.T + loss.head.bias).detach().numpy()
         log_shares = scores - np.log(np.exp(scores).sum(1, keepdims=True))
         own, uniform = -log_shares[np.arange(12), answers.codes].mean(), -log_shares.mean()
@@ -102,17 +100,9 @@ class TestEpisodeLoss:
         assert EpisodeLoss.of_validation(answers) == answers.cross_entropy()
         assert self.make().of_validation(answers) == answers.cross_entropy()
 
-    def test_idle_rules_cost(self):
-        loss, answers = self.make(), make_answers()
-        busy = answers._replace(firing=torch.full((12, 5), 0.2).double())
-        idle = answers._replace(firing=torch.eye(5)[torch.zeros(12, dtype=torch.long)].double())
-        assert loss(idle) > loss(busy)
-
     def test_every_part_has_a_gradient(self):
         answers, loss = make_answers(), self.make()
-        leaves = [answers.logits] + [
-            getattr(answers, name).requires_grad_(True) for name in ("learned", "firing")
-        ]
+        leaves = [answers.logits, answers.learned.requires_grad_(True)]
         loss(answers).backward()
         for leaf in (*leaves, loss.head.weight, loss.head.bias):
             assert (leaf.grad != 0).any()

@@ -60,7 +60,7 @@ def answer(net, people):
         population = population_of(batch, dataset, rows, embeddings)
         learner, blocks = net.module_.learner, net.module_.block_sizes
         logits = answer_episodes(learner, blocks, batch, embeddings[batch.rows], population)
-        return EpisodeAnswers(logits, batch.targets(), None, None, None)
+        return EpisodeAnswers(logits, batch.targets(), None, None)
 
 
 class Watch(Callback):
@@ -136,11 +136,12 @@ class TestLearning:
         population, watch = plant(), Watch()
         net, _ = train(population, sizes, plan, callbacks=[watch], validation_fraction=0.0)
         first, last = watch.weights[0], net.module_.state_dict()
-        for part in ("encoders.0", "encoders.1", "rules", "to_rules", "learner"):
+        for part in ("encoders.0", "encoders.1", "learner"):
             assert not same(
                 {name: value for name, value in first.items() if name.startswith(part)}, last
             ), part
-        for part in ("kernels.", "mean_", "scale_", "components", "kernel_mean"):
+        untrained = ("kernels.", "mean_", "scale_", "course", "level", "to_rules", "rules")
+        for part in (*untrained, "consequents"):
             buffers = {name: value for name, value in first.items() if name.startswith(part)}
             assert buffers and same(buffers, last)
 
@@ -164,7 +165,7 @@ class TestLearning:
             *net.module_.named_parameters(),
             *net.criterion_.named_parameters(),
         ]:
-            free = name.startswith(("learner.", "rules.")) or "bias" in name or "norm" in name
+            free = name.startswith("learner.") or "bias" in name or "norm" in name
             assert (decays[id(parameter)] == 0) == free, name
         assert len(decays) == len(list(net.module_.parameters())) + 2
 
@@ -191,8 +192,8 @@ class TestLearning:
         fit = EpisodicNet.partial_fit
 
         def spy(net, dataset, *args, **kwargs):
-            points = net.module.rule_inputs(dataset.clips).detach().numpy()
-            seen.append((points, net.module.rules.centers.detach().numpy().copy()))
+            points = dataset.clips.kernels.sum(1) @ net.module.to_rules
+            seen.append((points.numpy(), net.module.rules.centers.numpy().copy()))
             return fit(net, dataset, *args, **kwargs)
 
         monkeypatch.setattr(EpisodicNet, "partial_fit", spy)
@@ -202,10 +203,69 @@ class TestLearning:
         nearest = ((points[:, None] - centers) ** 2).sum(-1).argmin(1)
         assert len(set(nearest)) > 1
 
+    def test_rules_are_placed_as_asked_on_those_not_held_out(self, plant, sizes, plan, monkeypatch):
+        calls = []
+        place_rules = meta_train_file.place_rules
+
+        def spy(points, n_rules, **how):
+            calls.append((len(points), how["initialisation"]))
+            return place_rules(points, n_rules, **how)
+
+        monkeypatch.setattr(meta_train_file, "place_rules", spy)
+        centers = {}
+        for placement in ("c-means", "k-means", "random"):
+            net, _ = train(plant(), sizes, plan, rule_placement=placement)
+            centers[placement] = net.module_.rules.centers
+        # Of six people one is held out.
+        assert calls == [(60, "c-means"), (60, "k-means"), (60, "random")]
+        assert not torch.equal(centers["c-means"], centers["random"])
+        assert not torch.equal(centers["k-means"], centers["random"])
+
     def test_more_rules_than_different_clips(self, plant, sizes, plan):
         population = plant(n_people=1, n_clips=2)
         net, _ = train(population, sizes._replace(n_rules=9), plan, max_epochs=1)
         assert all(value.isfinite().all() for value in net.module_.state_dict().values())
+
+
+class TestAblation:
+    @pytest.mark.parametrize("validation_fraction", [0.0, 0.2])
+    def test_without_meta_rnn_the_learner_stays_as_it_starts(
+        self, plant, sizes, plan, validation_fraction
+    ):
+        net, _ = train(
+            plant(), sizes, plan, meta_rnn=False, validation_fraction=validation_fraction
+        )
+        # Anew, from another seed: what is drawn in a fresh learner has no say in its answer.
+        fresh = STF2MModule(sizes, generator=torch.Generator().manual_seed(9)).learner
+        learner = net.module_.learner
+        drawn = ("cell.", "gate.", "log_ridge")
+        assert same(fresh.state_dict(), learner.state_dict(), but=drawn)
+        assert (learner.gate.weight == 0).all() and (learner.gate.bias == 0).all()
+
+    def test_without_meta_rnn_nothing_of_the_learner_but_ridges_moves(
+        self, plant, sizes, plan, monkeypatch
+    ):
+        starts = []
+        fit = EpisodicNet.partial_fit
+
+        def spy(net, dataset, *args, **kwargs):
+            starts.append(copy.deepcopy(net.module.learner.state_dict()))
+            return fit(net, dataset, *args, **kwargs)
+
+        monkeypatch.setattr(EpisodicNet, "partial_fit", spy)
+        net, _ = train(plant(), sizes, plan, meta_rnn=False)
+        state = net.module_.learner.state_dict()
+        assert same(starts[0], state, but=("log_ridge",))
+        grown = (state["log_ridge"] - starts[0]["log_ridge"]).exp()
+        torch.testing.assert_close(grown, torch.tensor([10.0, 1.0, 1.0, 1.0]))
+
+    def test_without_rules_they_are_not_trusted(self, plant, sizes, plan):
+        trusting, silent = (
+            train(plant(), sizes, plan, rules=rules)[0].module_.learner.log_ridge.exp()[-1]
+            for rules in (True, False)
+        )
+        assert trusting < 100
+        assert silent > 1e8
 
 
 class TestBestEpoch:
@@ -235,7 +295,7 @@ class TestBestEpoch:
         assert same(state, watch.weights[-1], but=("learner.log_ridge",))
         # Nobody could tell how far to trust what was trained: it is trusted less.
         grown = (state["learner.log_ridge"] - watch.weights[-1]["learner.log_ridge"]).exp()
-        torch.testing.assert_close(grown, torch.tensor([10.0, 1.0, 1.0, 10.0, 10.0]))
+        torch.testing.assert_close(grown, torch.tensor([10.0, 1.0, 1.0, 1.0]))
 
     def test_history_has_the_figures_of_every_epoch(self, trained):
         assert [row["epoch"] for row in trained[0].history] == [1, 2]
