@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from _accuracy_report import write_report
 from _machine import RESULTS, describe_machine
 from peers import PEERS, Peer, make_peer, take
@@ -199,8 +200,9 @@ def run_all(runs: list[Run], folder: Path, data: Path | None, again: bool) -> li
     """Do what is not done; return what failed."""
     folder.mkdir(parents=True, exist_ok=True)
     machine = describe_machine("torch", "skorch", "aeon")
-    last, failed = None, []
+    last, failed, threads = None, [], torch.get_num_threads()
     for run in runs:
+        torch.set_num_threads(threads)  # numba's OpenMP, which aeon sets, is torch's too
         path = folder / run.file_name
         if not takes_part(run) or (is_done(path, run) and not again):
             continue

@@ -22,9 +22,11 @@ meta-training
 model
     Bytes that ``save`` writes, and of the tensors in memory.
 
-All models have the same number of threads when they answer (torch, BLAS and aeon's `n_jobs`).
-Everything is fitted with `--fit-threads`, one by default: with two, torch's SVD took thirty times as
-long on a machine whose two cores others used too.
+All models have the same number of threads when they answer (torch, BLAS and aeon's `n_jobs`). Two
+are only worth comparing where both cores are free: threads that wait for each other at every step
+made torch forty times as slow where they were not; then ask for `--threads 1`.
+Everything is fitted with `--fit-threads`, one by default: with two, torch's SVD took thirty times
+as long on a machine whose two cores others used too.
 """
 
 from __future__ import annotations
@@ -93,8 +95,9 @@ def new_person(recording: Recording) -> Person:
 
 def fitted_peers(recording: Recording, person: Person, threads: int) -> dict[str, Peer]:
     population = person.population
-    peers = {}
+    peers, of_torch = {}, torch.get_num_threads()
     for name, params in ({"stf2m": {}} | PEERS).items():
+        torch.set_num_threads(of_torch)  # numba's OpenMP, which aeon sets, is torch's too
         peer = make_peer(name, seed=0, **({"max_epochs": 1} if name == "stf2m" else params))
         people = recording.people_of(population)
         peer.fit(recording.rows(population), recording.labels[population], people)
@@ -105,7 +108,7 @@ def fitted_peers(recording: Recording, person: Person, threads: int) -> dict[str
 
 
 def time_turns(
-    peers: dict[str, Peer], recording: Recording, person: Person, repeats: int
+    peers: dict[str, Peer], recording: Recording, person: Person, repeats: int, threads: int
 ) -> dict[str, list[float]]:
     """Seconds of each model in each turn."""
     support, query = recording.rows(person.support), recording.rows(person.query)
@@ -113,6 +116,7 @@ def time_turns(
     seconds = {name: [] for name in peers}
     for turn in range(repeats + 1):
         for name, peer in peers.items():
+            torch.set_num_threads(threads)
             start = time.perf_counter()
             peer.answer(peer.features(support), labels, peer.features(query))
             if turn:  # the first is for warming up
@@ -267,8 +271,7 @@ def measure(recording: Recording, options: argparse.Namespace) -> dict[str, Any]
     person = new_person(recording)
     torch.set_num_threads(options.fit_threads)
     peers = fitted_peers(recording, person, options.threads)
-    torch.set_num_threads(options.threads)
-    seconds = time_turns(peers, recording, person, options.repeats)
+    seconds = time_turns(peers, recording, person, options.repeats, options.threads)
     params = {} if options.epochs is None else {"max_epochs": options.epochs}
     torch.set_num_threads(options.fit_threads)
     training = meta_training(recording, person, options.fit_repeats, params)

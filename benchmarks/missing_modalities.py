@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from _machine import RESULTS, describe_machine
 from peers import Peer, make_peer, take
 from protocols import SPLITS, Recording, Task, make_task, read_recording
@@ -111,8 +112,11 @@ def features_of(peer: Peer, model: str, signals: dict[str, np.ndarray]) -> Any:
 # ---- one file a set, model and seed ----
 
 
-def score_model(recording: Recording, task: Task, model: str, seed: int) -> list[dict[str, Any]]:
+def score_model(
+    recording: Recording, task: Task, model: str, seed: int, threads: int
+) -> list[dict[str, Any]]:
     """Score of every episode in every condition."""
+    torch.set_num_threads(threads)  # a rocket before it may have changed it, through OpenMP
     kind, params = MODELS[model]
     peer = make_peer(kind, seed=seed, **params)
     train = task.train
@@ -152,7 +156,7 @@ def scored(path: Path, recording: Recording, model: str, seed: int, options) -> 
     task = make_task(recording, "new-person", seed=seed, shots=SHOTS, draws=options.draws,
                      split=options.split)  # fmt: skip
     start = time.perf_counter()
-    rows = score_model(recording, task, model, seed)
+    rows = score_model(recording, task, model, seed, options.threads)
     seconds = time.perf_counter() - start
     print(f"{path.stem}: {seconds:.0f} s", file=sys.stderr, flush=True)
     made = {"machine": describe_machine("torch", "aeon"), "seconds": seconds, "rows": rows}
@@ -275,6 +279,7 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, default="test", help="people who are tested")
     parser.add_argument("--seeds", type=int, default=3, help="of models, episodes and gaps")
     parser.add_argument("--draws", type=int, default=2, help="episodes of a person and seed")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch")
     parser.add_argument("--fresh", action="store_true", help="run what was already run again")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for what is found")
     options = parser.parse_args()

@@ -10,7 +10,7 @@ _STATISTICS = (np.nanmean, np.nanstd, np.nanmin, np.nanmax)
 
 
 class SummaryTable:
-    """Statistics of clips, scaled by the population; 0 where nothing was measured."""
+    """Statistics of clips, 0 where nothing was measured, scaled by the population."""
 
     def __init__(self, signals: dict[str, np.ndarray]) -> None:
         table = _statistics(signals)

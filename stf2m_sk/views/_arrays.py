@@ -1,8 +1,12 @@
 """Real floating-point arrays from what a caller gives, without a copy where none is needed."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+
+_VALUES_AT_ONCE = 2**20  # when values are only looked at
 
 
 def plain_array(values: ArrayLike, label: str) -> NDArray:
@@ -51,13 +55,28 @@ def real_array(values: ArrayLike, label: str) -> NDArray[np.floating]:
 
 def check_not_infinite(array: NDArray[np.floating], name: str) -> None:
     """Raise a ValueError that says where in the modality `name` the first infinite value is."""
-    infinite = np.isinf(array)
-    if infinite.any():
-        clip, channel, step = np.argwhere(infinite)[0]
-        raise ValueError(
-            f"modality {name!r}, clip {clip}, channel {channel}, time step {step}: "
-            f"infinite value ({array[clip, channel, step]}); use NaN for what was not measured"
-        )
+    n_before = 0
+    for part in _parts(array):
+        infinite = np.isinf(part)
+        if infinite.any():
+            clip, channel, step = np.argwhere(infinite)[0]
+            raise ValueError(
+                f"modality {name!r}, clip {n_before + clip}, channel {channel}, time step {step}: "
+                f"infinite value ({part[clip, channel, step]}); use NaN for what was not measured"
+            )
+        n_before += len(part)
+
+
+def any_measured(array: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether a clip has any value that is not NaN, (n_clips,)."""
+    found = [~np.isnan(part).all(axis=(1, 2)) for part in _parts(array)]
+    return np.concatenate([np.zeros(0, dtype=bool), *found])
+
+
+def _parts(array: NDArray) -> Iterator[NDArray]:
+    """Blocks of clips: a mask of all values at once would be a quarter as large as the input."""
+    n_clips = max(1, _VALUES_AT_ONCE // max(1, array[:1].size))
+    return (array[start : start + n_clips] for start in range(0, len(array), n_clips))
 
 
 def check_some_clips(shape: tuple[int, ...], owner: str) -> None:

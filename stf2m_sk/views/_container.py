@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from stf2m_sk.views._arrays import cast, stack_padded
+from stf2m_sk.views._arrays import any_measured, cast, stack_padded
 from stf2m_sk.views._construction import checked_modalities
 from stf2m_sk.views._display import html_table, summary
 from stf2m_sk.views._indexing import clip_key
@@ -152,7 +152,7 @@ class Views:
     @property
     def present(self) -> NDArray[np.bool_]:
         """Whether a clip has any measured value of a modality, (n_clips, n_modalities)."""
-        return np.stack([self.measured(name).any(axis=(1, 2)) for name in self.names], axis=1)
+        return np.stack([any_measured(array) for array in self._arrays.values()], axis=1)
 
     def measured(self, name: str) -> NDArray[np.bool_]:
         """Tell which values of a modality were measured.
