@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -124,7 +125,7 @@ class RandomKernels(nn.Module):
             (every `stride`-th frame).
         """
         parts = zip(signal.split(_CLIPS_AT_ONCE), frames.split(_CLIPS_AT_ONCE), strict=True)
-        return torch.cat([self._pool(self._respond(part), frame) for part, frame in parts])
+        return torch.cat([self._features(part, frame) for part, frame in parts])
 
     @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
@@ -138,7 +139,7 @@ class RandomKernels(nn.Module):
             1 for a measured frame, 0 for one that is not.
         """
         self.ramps.fill_(1.0)
-        responses = self._respond(signal).transpose(0, 1)
+        responses = torch.cat([own for _, own in self._respond(signal)], dim=1).transpose(0, 1)
         measured = frames[:, :: self.stride] > 0
         responses = responses[:, measured]
         if responses.shape[1] == 0:
@@ -155,33 +156,39 @@ class RandomKernels(nn.Module):
         self.ramps.copy_(torch.where(ramps > 1e-6, ramps, 1.0))
         self.biases.copy_(ordered.gather(1, rows) / self.ramps[:, None])
 
-    def _respond(self, signal: Tensor) -> Tensor:
-        """Responses (n_clips, n_kernels, n_positions), in units of the ramps."""
-        taps = self.taps / self.ramps[:, None]
-        margin = self.dilations[-1][0] * (taps.shape[1] // 2)
-        mixed = F.pad(torch.matmul(self.mixtures, signal), (margin, margin))
-        parts = [
-            convolve_each(
-                mixed[:, rows],
-                taps[rows],
-                dilation=dilation,
-                n_frames=signal.shape[2],
-                stride=self.stride,
-            )
-            for dilation, rows in self.dilations
-        ]
-        return torch.cat(parts, dim=1)
+    def _respond(self, signal: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Rows of the kernels of each dilation, and their responses, in units of the ramps.
 
-    def _pool(self, responses: Tensor, frames: Tensor) -> Tensor:
+        Responses have the shape (n_clips, n_rows, n_positions). One dilation after the other: all
+        at once would not fit into a processor's cache.
+        """
+        taps = self.taps / self.ramps[:, None]
+        mixed = torch.matmul(self.mixtures, signal)
+        for dilation, rows in self.dilations:
+            margin = dilation * (taps.shape[1] // 2)
+            yield (
+                rows,
+                convolve_each(
+                    F.pad(mixed[:, rows], (margin, margin)),
+                    taps[rows],
+                    dilation=dilation,
+                    n_frames=signal.shape[2],
+                    stride=self.stride,
+                ),
+            )
+
+    def _features(self, signal: Tensor, frames: Tensor) -> Tensor:
         frames = frames[:, :: self.stride]
         count = frames.sum(1).clamp_min(1.0)
-        # A response of -inf lies above no bias, so that plain sums leave unmeasured frames out.
-        responses = responses.masked_fill((frames == 0)[:, None], -torch.inf)
-        above = [
-            (responses - (bias - 0.5)[:, None]).clamp_(0.0, 1.0).sum(2)
-            for bias in self.biases.unbind(1)
-        ]
-        return (torch.stack(above, dim=2) / count[:, None, None]).flatten(1)
+        unmeasured = (frames == 0)[:, None]
+        above = []
+        for rows, responses in self._respond(signal):
+            # What is -inf lies above no bias, so that plain sums leave unmeasured frames out.
+            responses.masked_fill_(unmeasured, -torch.inf)
+            thresholds = (self.biases[rows] - 0.5)[:, :, None].unbind(1)
+            each = [(responses - level).clamp_(0.0, 1.0).sum(2) for level in thresholds]
+            above.append(torch.stack(each, dim=2))
+        return (torch.cat(above, dim=1) / count[:, None, None]).flatten(1)
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""
