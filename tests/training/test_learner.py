@@ -112,3 +112,18 @@ def test_is_repeatable_and_draws_nothing(ready, monkeypatch):
         states.append(module.learner.state_dict())
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("best", [1, 10, 100])
+def test_what_was_trained_is_trusted_as_people_held_out_say(ready, monkeypatch, best):
+    module, _, _ = ready()
+    before = module.learner.log_ridge.detach().clone()
+
+    def loss(module, batch, population, embeddings):
+        factor = torch.exp(module.learner.log_ridge[0] - before[0]).item()
+        return abs(np.log(factor / best)) + batch
+
+    monkeypatch.setattr(learner_file, "_loss", loss)
+    learner_file._choose_distrust(module, [0.0, 1.0], [None, None], None)
+    changed = torch.exp(module.learner.log_ridge - before).detach()
+    torch.testing.assert_close(changed, torch.tensor([float(best), 1.0, 1.0, 1.0]))
