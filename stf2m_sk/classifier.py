@@ -565,9 +565,14 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         dtype = torch.from_numpy(np.empty(0, dtype=views.dtype)).dtype
         state = Classes(*(part.to(dtype) for part in self._state))
         beliefs = torch.from_numpy(self._priors.of(self.classes_)).to(dtype)
+        # Filled in place: many small results kept apart would keep memory from being used again.
+        logits = torch.empty(views.n_clips, len(self.classes_), dtype=dtype)
+        start = 0
         with torch_threads(self.n_threads):
-            parts = embed_parts(self.net_.module_, views, self.net_.device)
-            return torch.cat([state.logits(part) + beliefs for part in parts])
+            for part in embed_parts(self.net_.module_, views, self.net_.device):
+                logits[start : start + len(part)] = state.logits(part) + beliefs
+                start += len(part)
+        return logits
 
     def _embed(self, views: Views) -> torch.Tensor:
         return embed_views(self.net_.module_, views, self.net_.device)
