@@ -125,7 +125,7 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set_title(title)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_ylim(top=min(101, axes.get_ylim()[1]))
+    axes.set_ylim(top=min(103, axes.get_ylim()[1]))
 
 
 def _add_key(figure: Figure, panels, n_columns: int) -> None:
