@@ -6,10 +6,11 @@
 
 Every part is switched off by a parameter of `STF2MClassifier` of its own, and the classifier is
 fitted anew. On generated clips the knob that makes a part matter is turned up: emotions that show
-in the channels alone (spatial) or in the order of events alone (temporal), mixtures of two emotions
-(rules), people who differ (meta-recurrent learner), modalities that are missing (views). For the
-last, half of the modalities of the clips that are asked for are taken away, as in
-missing_modalities.py; the population is complete.
+in the channels alone (spatial), in nothing but which channels move together (coupling), or in the
+order of events alone (temporal), mixtures of two emotions (rules), people who differ
+(meta-recurrent learner), modalities that are missing (views). For the last, half of the modalities
+of the clips that are asked for are taken away, as in missing_modalities.py; the population is
+complete.
 
 Scores are averaged over seeds and draws for each person (without people: for each seed); intervals
 are Student's t over people of the paired difference. Generated people are new with every seed.
@@ -73,6 +74,7 @@ def _knob(part: str, variants: list[str], missing: float = 0.0, **knobs: float) 
 
 CELLS = [
     _knob("spatial", [FULL, "no spatial convolution"], spatial=1.0, temporal=0.0),
+    _knob("coupling", [FULL, "no spatial convolution"], spatial=0.0, temporal=0.0, coupling=3.0),
     _knob("temporal", [FULL, "no temporal convolution"], spatial=0.0, temporal=2.0),
     _knob("rules", [FULL, "no rules", "rules placed at random"], ambiguity=0.9),
     _knob("meta", [FULL, "no meta-recurrent learner"], person_shift=2.0),

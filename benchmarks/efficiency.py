@@ -60,6 +60,7 @@ PEERS = {
     "frozen-encoder": {"n_epochs": 5},
 }
 WANTED = {"minirocket-pooled": 5.0, "maml": 20.0}  # times as long as stf2m, at least
+REST = 0.3  # s; threads of one library's pool turn in circles for so long, in another's way
 MOST_SECONDS, MOST_TIMES_BARE, MOST_BYTES = 180.0, 1.25, 2_000_000
 
 
@@ -117,6 +118,7 @@ def time_turns(
     for turn in range(repeats + 1):
         for name, peer in peers.items():
             torch.set_num_threads(threads)
+            time.sleep(REST)
             start = time.perf_counter()
             peer.answer(peer.features(support), labels, peer.features(query))
             if turn:  # the first is for warming up

@@ -53,7 +53,8 @@ def merge(old: Support | None, new: Support) -> Support:
         embeddings = np.concatenate([old.embeddings, new.embeddings])
         new = Support(embeddings, join_labels([old.labels, new.labels]))
     _, codes = np.unique(new.labels, return_inverse=True)
-    rows = new.embeddings.tolist()
+    # Any order will do that the clips alone decide; that of their bytes is quickly found.
+    rows = [row.tobytes() for row in new.embeddings]
     order = sorted(range(len(codes)), key=lambda i: (codes[i], rows[i]))
     return Support(new.embeddings[order], new.labels[order])
 

@@ -28,6 +28,7 @@ class _Clips(NamedTuple):
 class _Knobs(NamedTuple):
     spatial: float
     temporal: float
+    coupling: float
     person_shift: float
     noise: float
     missing: float
@@ -43,7 +44,7 @@ _MODALITIES = {
 
 # How strong each part is at a knob of 1, in arbitrary units of the signal. Set by trial so that a
 # linear model on the right statistics is far from chance and far from perfect.
-_BIAS, _COMMON, _TEMPORAL = 0.4, 0.6, 0.4
+_BIAS, _COMMON, _TEMPORAL, _COUPLED = 0.4, 0.6, 0.4, 0.6
 _CLIP_OFFSET, _WHITE, _STRAY = 0.5, 0.7, 0.08
 _OFFSET, _LOUDER = 1.0, 0.4
 _PATTERN = np.array([1.0, 0.5])  # amplitudes of the pattern's harmonics
@@ -57,6 +58,7 @@ _RANGES = {
     "n_emotions": (Integral, 2, None, "left"),
     "spatial": (Real, 0, None, "left"),
     "temporal": (Real, 0, None, "left"),
+    "coupling": (Real, 0, None, "left"),
     "ambiguity": (Real, 0, 1, "both"),
     "person_shift": (Real, 0, None, "left"),
     "noise": (Real, 0, None, "left"),
@@ -72,6 +74,7 @@ def make_emotion_views(
     n_emotions: int = 4,
     spatial: float = 1.0,
     temporal: float = 1.0,
+    coupling: float = 0.0,
     ambiguity: float = 0.3,
     person_shift: float = 1.0,
     noise: float = 1.0,
@@ -83,8 +86,9 @@ def make_emotion_views(
 
     A clip of 8 s has ``motion`` (3 channels, 16 Hz), ``skin`` (1 channel, 4 Hz), ``pulse``
     (1 channel, 1 Hz) and ``voice`` (6 channels, 20 Hz). What the emotion writes into a clip is
-    either *spatial* (which channels are raised, and which move together) or *temporal* (when
-    within the clip a burst comes); each has its own knob and neither leaks into the other.
+    *spatial* (which channels are raised, and which move together), *temporal* (when within the
+    clip a burst comes) or *coupling* (with which signs channels move together); each has its own
+    knob and none leaks into another.
 
     Parameters
     ----------
@@ -102,6 +106,10 @@ def make_emotion_views(
         same pattern of bursts, each turned to another point in time, so that the mean, the
         standard deviation and the covariance over time say nothing about it. With 0 the order
         of the frames means nothing.
+    coupling : float, default=0.0
+        How much the emotion shows in which channels of a modality move together and which move
+        apart. A channel alone looks the same in all emotions, whatever statistic it is: only
+        channels read together tell.
     ambiguity : float, default=0.3
         Share of clips that are mixtures of two emotions, 0 to 1. The weight of the stronger
         one is uniform in 0.5 to 1 and the label is drawn from the weights, so that a quarter
@@ -155,14 +163,17 @@ def make_emotion_views(
     :math:`t` in shares of the clip,
 
     .. math:: x_{ic}(t) = o_{pc} + g_{pc} \big(
-        s\,[b_c(w_i) + u_c(w_i)\,z_i(t)] + \tau\, v_c\, \pi(t; w_i) + \nu\, n_{ic}(t) \big)
+        s\,[b_c(w_i) + u_c(w_i)\,z_i(t)] + \tau\, v_c\, \pi(t; w_i)
+        + \kappa \sum_e \sqrt{w_{ie}}\, \sigma_{ec}\, z_{ie}(t) + \nu\, n_{ic}(t) \big)
 
     with :math:`w_i` the clip's emotion weights (``ambiguity``), :math:`b` and :math:`u` the bias
     and the loading on a random common source :math:`z`, both weighted means over the emotions;
-    :math:`v` one loading for all emotions, :math:`\pi` the weighted mean of the emotions' patterns
-    brought to unit power, and :math:`n` the noise. :math:`z` and the slow noise are made of
-    whole periods over the clip with random phases, which look the same from every point in time:
-    this is why turning the pattern cannot show in any statistic that ignores the order.
+    :math:`v` one loading for all emotions, :math:`\pi` the weighted mean of the emotions'
+    patterns brought to unit power, :math:`\sigma` a sign for each emotion and channel with a
+    source of its own for each emotion (``coupling``), and :math:`n` the noise. :math:`z` and the
+    slow noise are made of whole periods over the clip with random phases, which look the same
+    from every point in time: this is why turning the pattern cannot show in any statistic that
+    ignores the order.
     A gap (``missing``) breaks that symmetry a little.
 
     Examples
@@ -180,6 +191,7 @@ def make_emotion_views(
         "n_emotions": n_emotions,
         "spatial": spatial,
         "temporal": temporal,
+        "coupling": coupling,
         "ambiguity": ambiguity,
         "person_shift": person_shift,
         "noise": noise,
@@ -193,7 +205,7 @@ def make_emotion_views(
     weights, label = _draw_label(streams[0], stronger, n_emotions, ambiguity)
     duration = streams[1].uniform(size=len(person)) * (1 - shortest) + shortest
     absent = _draw_absent(streams[2], len(person), missing)
-    knobs = _Knobs(spatial, temporal, person_shift, noise, missing)
+    knobs = _Knobs(spatial, temporal, coupling, person_shift, noise, missing)
     arrays = {
         name: _record(stream, modality, _Clips(person, weights, duration, gone), knobs)
         for (name, modality), stream, gone in zip(
@@ -279,8 +291,11 @@ def _record(rng: Generator, modality: _Modality, clips: _Clips, knobs: _Knobs) -
         + knobs.temporal * _temporal(rng, modality, clips.weights, time, knobs.noise)
         + knobs.noise * _noise(rng, modality, time)
     )
-    values = _shift(rng, values, clips.person, knobs.person_shift)
+    offset, gain = _shift(rng, modality, clips.person, knobs.person_shift)
     unmeasured = (time >= 1) | _draw_gaps(rng, time, knobs.missing) | clips.absent[:, np.newaxis]
+    # Drawn last: data of versions without it stay what they were.
+    values += knobs.coupling * _coupling(rng, modality, clips.weights, time)
+    values = offset + gain * values
     return np.where(unmeasured[:, np.newaxis], np.nan, values).astype(np.float32)
 
 
@@ -313,6 +328,17 @@ def _temporal(
     return _TEMPORAL * loading[:, np.newaxis] * pattern
 
 
+def _coupling(
+    rng: Generator, modality: _Modality, weights: np.ndarray, time: np.ndarray
+) -> np.ndarray:
+    """Sources that channels follow with a sign that depends on the emotion."""
+    n_emotions = weights.shape[1]
+    sign = rng.choice([-1.0, 1.0], size=(modality.n_channels, n_emotions))
+    # Roots and a source for each emotion: the power of a channel is the same for mixtures too.
+    source = np.sqrt(weights)[:, :, np.newaxis] * _slow(rng, n_emotions, time)
+    return _COUPLED * (sign @ source)
+
+
 def _noise(rng: Generator, modality: _Modality, time: np.ndarray) -> np.ndarray:
     """Each clip's own offset, slow noise and white noise."""
     n_clips, n_timesteps = time.shape
@@ -330,15 +356,15 @@ def _slow(rng: Generator, n_channels: int, time: np.ndarray) -> np.ndarray:
 
 
 def _shift(
-    rng: Generator, values: np.ndarray, person: np.ndarray, person_shift: float
-) -> np.ndarray:
-    """Give each person an own offset and gain in each channel."""
-    shape = person.max() + 1, values.shape[1], 1
+    rng: Generator, modality: _Modality, person: np.ndarray, person_shift: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Offset and gain (n_clips, n_channels, 1) of the person of each clip."""
+    shape = person.max() + 1, modality.n_channels, 1
     offset = rng.normal(0, _OFFSET, size=shape) * person_shift
     louder = rng.normal(0, _LOUDER, size=shape) * person_shift
     # As many channels are divided as multiplied; unlike exp(louder) this does not explode.
     gain = np.where(louder > 0, 1 + louder, 1 / (1 + np.abs(louder)))
-    return offset[person] + gain[person] * values
+    return offset[person], gain[person]
 
 
 def _draw_gaps(rng: Generator, time: np.ndarray, missing: float) -> np.ndarray:

@@ -38,9 +38,7 @@ def linear(
     return layer
 
 
-def convolve_each(
-    padded: Tensor, taps: Tensor, *, dilation: int, n_frames: int, stride: int = 1
-) -> Tensor:
+def convolve_each(padded: Tensor, taps: Tensor, *, dilation: int, n_frames: int) -> Tensor:
     """Convolve each channel of a signal with its own taps (a depthwise convolution).
 
     Sums shifted copies: on a CPU torch's own dilated depthwise convolution took six times as
@@ -56,19 +54,15 @@ def convolve_each(
         Frames between two taps.
     n_frames : int
         Length of the signal without its margins.
-    stride : int, default=1
-        Frames between two results.
 
     Returns
     -------
-    Tensor of shape (n_clips, n_channels, ceil(n_frames / stride))
+    Tensor of shape (n_clips, n_channels, n_frames)
         Cross-correlation, as torch's convolutions are.
     """
     n_taps = taps.shape[1]
     first = (padded.shape[2] - n_frames) // 2 - dilation * (n_taps // 2)
-    shifted = [
-        padded[:, :, first + tap * dilation :][:, :, :n_frames:stride] for tap in range(n_taps)
-    ]
+    shifted = [padded[:, :, first + tap * dilation :][:, :, :n_frames] for tap in range(n_taps)]
     total = shifted[0] * taps[:, 0, None]
     for tap in range(1, n_taps):
         total = total.addcmul_(shifted[tap], taps[:, tap, None])

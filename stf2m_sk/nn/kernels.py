@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stf2m_sk.nn._layers import convolve_each
-
 __all__ = ["RandomKernels"]
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -108,6 +106,7 @@ class RandomKernels(nn.Module):
         self.register_buffer("biases", torch.zeros(n_kernels, n_biases))
         self.register_buffer("ramps", torch.ones(n_kernels))
 
+    @torch.no_grad()
     def forward(self, signal: Tensor, frames: Tensor) -> Tensor:
         """Features of clips.
 
@@ -124,8 +123,9 @@ class RandomKernels(nn.Module):
             In [0, 1]; all 0 for a clip without a measured frame at the positions that are read
             (every `stride`-th frame).
         """
+        scratch = self._scratch(signal[:_CLIPS_AT_ONCE])
         parts = zip(signal.split(_CLIPS_AT_ONCE), frames.split(_CLIPS_AT_ONCE), strict=True)
-        return torch.cat([self._features(part, frame) for part, frame in parts])
+        return torch.cat([self._features(*part, scratch) for part in parts])
 
     @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
@@ -139,9 +139,10 @@ class RandomKernels(nn.Module):
             1 for a measured frame, 0 for one that is not.
         """
         self.ramps.fill_(1.0)
-        responses = torch.cat([own for _, own in self._respond(signal)], dim=1).transpose(0, 1)
         measured = frames[:, :: self.stride] > 0
-        responses = responses[:, measured]
+        start = signal.new_zeros(len(signal), 1, measured.shape[1])
+        each = self._respond(signal, start, self._scratch(signal))
+        responses = torch.cat([own.transpose(0, 1)[:, measured] for _, own in each])
         if responses.shape[1] == 0:
             return
         n_kernels, n_biases = self.biases.shape
@@ -156,44 +157,84 @@ class RandomKernels(nn.Module):
         self.ramps.copy_(torch.where(ramps > 1e-6, ramps, 1.0))
         self.biases.copy_(ordered.gather(1, rows) / self.ramps[:, None])
 
-    def _respond(self, signal: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    def _scratch(self, signal: Tensor) -> Tensor:
+        """Room for three arrays of one dilation, used again and again.
+
+        Asking the system for fresh memory took five times as long as the sums that it was for.
+        """
+        most = max(rows.stop - rows.start for _, rows in self.dilations)
+        n_frames = -(-signal.shape[2] // self.stride) * self.stride
+        return signal.new_empty(3, len(signal) * most * n_frames)
+
+    def _respond(
+        self, signal: Tensor, start: Tensor, scratch: Tensor
+    ) -> Iterator[tuple[slice, Tensor]]:
         """Rows of the kernels of each dilation, and their responses, in units of the ramps.
 
-        Responses have the shape (n_clips, n_rows, n_positions). One dilation after the other: all
-        at once would not fit into a processor's cache.
+        Responses have the shape (n_clips, n_rows, n_positions), and `start`, of shape
+        (n_clips, 1, n_positions), is added to them. One dilation after the other: all at once
+        would not fit into a processor's cache. They lie in `scratch`: read them before the next.
         """
-        taps = self.taps / self.ramps[:, None]
-        mixed = torch.matmul(self.mixtures, signal)
+        taps = (self.taps / self.ramps[:, None])[:, :, None]
+        phases = _phases(signal, self.stride)
+        (n_clips, _, *times), flat = phases.shape, phases.flatten(2)
         for dilation, rows in self.dilations:
-            margin = dilation * (taps.shape[1] // 2)
-            yield (
-                rows,
-                convolve_each(
-                    F.pad(mixed[:, rows], (margin, margin)),
-                    taps[rows],
-                    dilation=dilation,
-                    n_frames=signal.shape[2],
-                    stride=self.stride,
-                ),
-            )
+            mixtures = self.mixtures[rows].expand(n_clips, -1, -1)
+            mixed = _part(scratch[0], n_clips, mixtures.shape[1], flat.shape[2])
+            torch.bmm(mixtures, flat, out=mixed)
+            total = _part(scratch[1], n_clips, mixtures.shape[1], times[1])
+            yield rows, _convolve(mixed.unflatten(2, times), taps[rows], dilation, start, total)
 
-    def _features(self, signal: Tensor, frames: Tensor) -> Tensor:
+    def _features(self, signal: Tensor, frames: Tensor, scratch: Tensor) -> Tensor:
         frames = frames[:, :: self.stride]
         count = frames.sum(1).clamp_min(1.0)
-        unmeasured = (frames == 0)[:, None]
-        above = []
-        for rows, responses in self._respond(signal):
-            # What is -inf lies above no bias, so that plain sums leave unmeasured frames out.
-            responses.masked_fill_(unmeasured, -torch.inf)
-            thresholds = (self.biases[rows] - 0.5)[:, :, None].unbind(1)
-            each = [(responses - level).clamp_(0.0, 1.0).sum(2) for level in thresholds]
-            above.append(torch.stack(each, dim=2))
-        return (torch.cat(above, dim=1) / count[:, None, None]).flatten(1)
+        # What is -inf lies above no bias, so that plain sums leave unmeasured frames out.
+        start = torch.where(frames > 0, 0.0, -torch.inf)[:, None].to(signal.dtype)
+        features = signal.new_empty(len(signal), *self.biases.shape)
+        for rows, responses in self._respond(signal, start, scratch):
+            height = _part(scratch[2], *responses.shape)
+            for bias, own in enumerate((self.biases[rows] - 0.5).unbind(1)):
+                torch.sub(responses, own[:, None], out=height)
+                features[:, rows, bias] = height.clamp_(0.0, 1.0).sum(2)
+        return (features / count[:, None, None]).flatten(1)
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""
         n_kernels, n_biases = self.biases.shape
         return f"n_kernels={n_kernels}, n_biases={n_biases}, stride={self.stride}"
+
+
+def _phases(signal: Tensor, stride: int) -> Tensor:
+    """Every stride-th frame side by side: (n_clips, n_channels, stride, n_positions).
+
+    Read in place, each of them would cost a line of the cache.
+    """
+    if stride == 1:
+        return signal[:, :, None]
+    whole = F.pad(signal, (0, -signal.shape[2] % stride))
+    return whole.unflatten(2, (-1, stride)).transpose(2, 3).contiguous()
+
+
+def _convolve(phases: Tensor, taps: Tensor, dilation: int, start: Tensor, total: Tensor) -> Tensor:
+    """Start plus a depthwise convolution, written to `total`; beyond its ends a clip is 0.
+
+    Each tap adds a shifted copy, as far as the shifted copy reaches: nothing is padded.
+    """
+    n_taps, (stride, n_positions) = taps.shape[1], phases.shape[2:]
+    center = n_taps // 2
+    torch.addcmul(start, phases[:, :, 0], taps[:, center], out=total)
+    for tap in range(n_taps):
+        shift, phase = divmod(dilation * (tap - center), stride)
+        first, last = max(0, -shift), min(n_positions, n_positions - shift)
+        if tap != center and first < last:
+            shifted = phases[:, :, phase, first + shift : last + shift]
+            total[:, :, first:last].addcmul_(shifted, taps[:, tap])
+    return total
+
+
+def _part(scratch: Tensor, *shape: int) -> Tensor:
+    """The beginning of a flat array, in a shape."""
+    return scratch[: math.prod(shape)].view(shape)
 
 
 def _dilations(n_timesteps: int, n_kernels: int, n_taps: int) -> list[tuple[int, slice]]:

@@ -114,8 +114,9 @@ class TestRandomState:
             return make_emotion_views(**common, **knobs).views["voice"].astype(np.float64)
 
         silent = signal(spatial=0, temporal=0)
-        both = signal(spatial=1, temporal=2)
+        both = signal(spatial=1, temporal=2, coupling=3)
         added = signal(spatial=1, temporal=0) + signal(spatial=0, temporal=2) - 2 * silent
+        added += signal(spatial=0, temporal=0, coupling=3) - silent
         np.testing.assert_allclose(both - silent, added, atol=1e-5)
 
 
@@ -193,6 +194,48 @@ class TestSpatial:
         )
         features = [np.hstack([means(v), covariances(v)]) for v in (data.views, shuffled)]
         np.testing.assert_allclose(*features, atol=1e-5)
+
+
+def alone(views):
+    """What each channel shows by itself: spread, extremes, quantiles, and how fast it moves."""
+    found = []
+    for name in views.names:
+        values = views[name]
+        quantiles = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95], axis=2)
+        speed = np.abs(np.diff(values, axis=2)).mean(axis=2)
+        found += [values.std(axis=2), speed, *quantiles]
+    return np.concatenate(found, axis=1)
+
+
+class TestCoupling:
+    def test_channels_follow_one_source_with_the_signs_of_the_emotion(self):
+        silent = {"spatial": 0, "temporal": 0, "coupling": 1}
+        data = make_emotion_views(**SMALL, **PLAIN, **silent, random_state=0)
+        for name in ("motion", "voice"):
+            clips = data.views[name].astype(np.float64)
+            against_first = clips / clips[:, :1]
+            sign = np.sign(against_first[:, :, 0])
+            np.testing.assert_allclose(against_first, sign[:, :, None] + 0 * clips, atol=1e-3)
+            for emotion in data.target_names:
+                assert len(np.unique(sign[data.target == emotion], axis=0)) == 1
+            assert len(np.unique(sign, axis=0)) > 1
+
+    def test_only_channels_together_tell(self):
+        data = generate(spatial=0, temporal=0, coupling=2)
+        assert accuracy(covariances(data.views), data) > CHANCE + 0.4
+        for features in (means, order, alone):
+            assert_chance(features(data.views), data)
+
+    def test_a_channel_has_the_same_power_in_mixtures(self):
+        common = {"spatial": 0, "temporal": 0, "noise": 0, "person_shift": 0, "coupling": 1}
+        data = make_emotion_views(
+            **common, n_people=400, n_clips_per_emotion=4, ambiguity=1, random_state=0
+        )
+        share = data.ambiguity.max(axis=1)
+        power = data.views["voice"].var(axis=2)
+        even, uneven = power[share < 0.6], power[share > 0.9]
+        error = np.sqrt(even.var(axis=0) / len(even) + uneven.var(axis=0) / len(uneven))
+        assert (np.abs(even.mean(axis=0) - uneven.mean(axis=0)) < 4 * error).all()
 
 
 class TestPersonShift:
@@ -355,6 +398,7 @@ class TestLaws:
         n_emotions=st.integers(2, 7),
         spatial=st.floats(0, 5),
         temporal=st.floats(0, 5),
+        coupling=st.floats(0, 5),
         ambiguity=st.floats(0, 1),
         person_shift=st.floats(0, 5),
         noise=st.floats(0, 5),
