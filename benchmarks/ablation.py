@@ -74,7 +74,14 @@ def _knob(part: str, variants: list[str], missing: float = 0.0, **knobs: float) 
 
 CELLS = [
     _knob("spatial", [FULL, "no spatial convolution"], spatial=1.0, temporal=0.0),
-    _knob("coupling", [FULL, "no spatial convolution"], spatial=0.0, temporal=0.0, coupling=3.0),
+    _knob(
+        "coupling",
+        [FULL, "no spatial convolution"],
+        spatial=0.0,
+        temporal=0.0,
+        coupling=1.5,
+        ambiguity=0.0,
+    ),
     _knob("temporal", [FULL, "no temporal convolution"], spatial=0.0, temporal=2.0),
     _knob("rules", [FULL, "no rules", "rules placed at random"], ambiguity=0.9),
     _knob("meta", [FULL, "no meta-recurrent learner"], person_shift=2.0),
