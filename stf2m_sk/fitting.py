@@ -19,7 +19,7 @@ from stf2m_sk._validation import (
     torch_threads,
 )
 from stf2m_sk.nn.meta_rnn import MetaKnowledge
-from stf2m_sk.nn.module import ModuleSizes
+from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.personalisation import Support, embed_views, join_labels, knowledge_of, merge
 from stf2m_sk.pretrained import resolve_pretrained
 from stf2m_sk.priors import ClassPriors, class_priors

@@ -16,7 +16,8 @@ from safetensors.torch import save as serialise
 
 from stf2m_sk._validation import resolve_device
 from stf2m_sk.nn.meta_rnn import MetaKnowledge
-from stf2m_sk.nn.module import ModuleSizes, STF2MModule
+from stf2m_sk.nn.module import STF2MModule
+from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.personalisation import Support
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.training.net import fitted_net

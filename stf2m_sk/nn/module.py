@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from stf2m_sk.nn.clips import Clips
 from stf2m_sk.nn.components import Components
 from stf2m_sk.nn.encoder import ModalityEncoder, fuse
 from stf2m_sk.nn.kernels import RandomKernels
 from stf2m_sk.nn.meta_rnn import Classes, MetaRecurrentLearner
 from stf2m_sk.nn.rules import FuzzyRules, RuleBase
+from stf2m_sk.nn.sizes import ModuleSizes
 
-__all__ = ["Clips", "ModuleSizes", "STF2MModule"]
+__all__ = ["STF2MModule"]
 
 _N_BIASES, _MOST_MIXED, _TAPS = 4, 9, 9  # of the random kernels
 # What is trained fits the people it was trained on better than anybody else, and must be trusted
@@ -30,82 +31,6 @@ _TEMPERATURE = 0.3  # soft rules: neighbours share what they say
 _LEVEL_SHARE = 0.3  # of the principal components
 _LARGEST = 10.0  # standard deviations; what lies beyond is an artefact of the sensor
 _CLIPS_FOR_COMPONENTS = 1000  # enough for principal components, and quick
-
-
-class ModuleSizes(NamedTuple):
-    """Sizes of the network; plain numbers, so that they can be saved as JSON.
-
-    Attributes
-    ----------
-    n_channels, n_timesteps : sequence of int
-        Channels, and usual length in frames, of each modality.
-    hidden_dim : int
-        Width of the learned convolutions, a multiple of 4.
-    embedding_dim : int
-        Dimension of the learned embedding.
-    n_blocks : int
-        Temporal blocks of each modality.
-    n_kernels : int
-        Random kernels of all modalities together.
-    kernel_dim : int
-        Principal components kept of the random kernels' features, at least 2: most of those that
-        see the course of a signal, the others of those that see its level too.
-    n_rules : int
-        Fuzzy rules.
-    rule_dim : int
-        Dimension in which the rules live, at most `kernel_dim`.
-    consequent_dim : int
-        Principal components kept of the rules' design matrix.
-    dropout : float
-        Share dropped in training.
-    spatial, temporal : bool
-        Whether convolutions mix channels, and neighbouring frames; see `ModalityEncoder` and
-        `RandomKernels`.
-    """
-
-    n_channels: Sequence[int]
-    n_timesteps: Sequence[int]
-    hidden_dim: int
-    embedding_dim: int
-    n_blocks: int
-    n_kernels: int
-    kernel_dim: int
-    n_rules: int
-    rule_dim: int
-    consequent_dim: int
-    dropout: float
-    spatial: bool = True
-    temporal: bool = True
-
-
-class Clips(NamedTuple):
-    """Clips made ready for the encoder.
-
-    Attributes
-    ----------
-    signals : tuple of Tensor (n_clips, n_channels, n_frames)
-        Standardised; 0 where not measured.
-    frames : tuple of Tensor (n_clips, n_frames)
-        1 for a frame in which any channel is measured, else 0.
-    present : Tensor of shape (n_clips, n_modalities)
-        1 where a modality has a measured frame, else 0.
-    kernels : Tensor of shape (n_clips, n_modalities, kernel_dim)
-        What the random kernels say of each modality; 0 where it is absent.
-    """
-
-    signals: tuple[Tensor, ...]
-    frames: tuple[Tensor, ...]
-    present: Tensor
-    kernels: Tensor
-
-    def take(self, rows: Tensor) -> Clips:
-        """Clips at the given rows."""
-        return Clips(
-            tuple(signal[rows] for signal in self.signals),
-            tuple(frame[rows] for frame in self.frames),
-            self.present[rows],
-            self.kernels[rows],
-        )
 
 
 class STF2MModule(nn.Module):
@@ -141,7 +66,8 @@ class STF2MModule(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from stf2m_sk.nn.module import ModuleSizes, STF2MModule
+    >>> from stf2m_sk.nn.module import STF2MModule
+    >>> from stf2m_sk.nn.sizes import ModuleSizes
     >>> sizes = ModuleSizes([3, 1], [240, 30], hidden_dim=16, embedding_dim=8, n_blocks=1,
     ...                     n_kernels=20, kernel_dim=8, n_rules=4, rule_dim=4, consequent_dim=6,
     ...                     dropout=0.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stf2m_sk.nn.module import Clips
+from stf2m_sk.nn.clips import Clips
 
 __all__ = ["augment"]
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from stf2m_sk.nn.module import Clips, STF2MModule
+from stf2m_sk.nn.clips import Clips
+from stf2m_sk.nn.module import STF2MModule
 
 __all__ = ["TrainingClips", "embed_all"]
 

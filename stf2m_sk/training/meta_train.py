@@ -14,7 +14,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from stf2m_sk.fuzzy import place_rules
 from stf2m_sk.nn.meta_rnn import MetaKnowledge, gather_knowledge
-from stf2m_sk.nn.module import ModuleSizes, STF2MModule
+from stf2m_sk.nn.module import STF2MModule
+from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.training.callbacks import ProgressBar
 from stf2m_sk.training.clips import TrainingClips, embed_all
 from stf2m_sk.training.episodes import EpisodeSampler

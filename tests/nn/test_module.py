@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stf2m_sk.nn.clips import Clips
 from stf2m_sk.nn.meta_rnn import Classes, gather_knowledge
-from stf2m_sk.nn.module import Clips, ModuleSizes, STF2MModule
+from stf2m_sk.nn.module import STF2MModule
+from stf2m_sk.nn.sizes import ModuleSizes
 
 laws = settings(deadline=None, max_examples=20)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from stf2m_sk.nn.module import ModuleSizes
+from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.training import learner, meta_train
 from stf2m_sk.training.meta_train import TrainingPlan
 

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stf2m_sk.nn.clips import Clips
 from stf2m_sk.nn.meta_rnn import MetaKnowledge, MetaRecurrentLearner, gather_knowledge
-from stf2m_sk.nn.module import Clips
 from stf2m_sk.training.answers import SHOTS, EpisodeTensors, answer_episodes, population_of
 from stf2m_sk.training.clips import TrainingClips
 from stf2m_sk.training.episodes import EpisodeSampler

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stf2m_sk.nn.module import Clips
+from stf2m_sk.nn.clips import Clips
 from stf2m_sk.training.augmentation import augment
 
 laws = settings(deadline=None, max_examples=30)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from stf2m_sk.nn.module import Clips, STF2MModule
+from stf2m_sk.nn.clips import Clips
+from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.training import clips as clips_file
 from stf2m_sk.training.clips import TrainingClips, embed_all
 
