@@ -306,7 +306,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If X, y or groups do not fit together, hold infinite values, or are too few for an
             episode: 2 clips of each of 2 classes (of one person, with `groups`); if `priors` or
-            `class_weight` do not fit the classes.
+            `class_weight` do not fit the classes; if there are `fine_tune_epochs` without
+            `pretrained`.
         TypeError, NotFittedError, FileNotFoundError
             If `pretrained` is none, or is not fitted.
         """
@@ -340,11 +341,13 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         NotFittedError
             If this classifier is not fitted.
         ValueError
-            If X or y are not as at `fit`, or `classes` lacks a label of `y`.
+            If X or y are not as at `fit`, `classes` lacks a label of `y`, or a parameter was set
+            to what it cannot be.
         TypeError
             If labels are text where those at `fit` were numbers, or the other way round.
         """
         check_is_fitted(self)
+        self._validate_params()  # `set_params` may have come since `fit`
         support = self._embed_support(X, y)
         join_labels([self.population_classes_, support.labels])  # text and numbers: an error
         wanted = np.unique(
@@ -379,11 +382,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X or y are not as at `fit`, or on an unfitted classifier `classes` lacks a label
-            of `y`.
+            If X or y are not as at `fit`, a parameter was set to what it cannot be, or on an
+            unfitted classifier `classes` lacks a label of `y`.
         """
         if not self.__sklearn_is_fitted__():
             return self._fit_reserving(X, y, classes)
+        self._validate_params()  # `set_params` may have come since `fit`
         new = self._embed_support(X, y)
         wanted = [self.classes_, new.labels]
         if classes is not None:

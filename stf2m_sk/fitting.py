@@ -97,6 +97,11 @@ def meta_trained(
             f"hidden_dim={classifier.hidden_dim}, but it must be a multiple of 4: the channels "
             "are split over four dilations."
         )
+    if classifier.fine_tune_epochs:
+        raise ValueError(
+            f"fine_tune_epochs={classifier.fine_tune_epochs}, but pretrained=None leaves nothing "
+            "to fine-tune: give `pretrained`, or set `max_epochs`."
+        )
     views = as_views(X, classifier.schema)
     labels = check_labels(y, views.n_clips)
     people = check_groups(groups, views.n_clips)

@@ -1,9 +1,12 @@
 """STF2MClassifier: parameters that make no sense, and use before `fit`."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
 
 from stf2m_sk import STF2MClassifier
 
@@ -90,6 +93,16 @@ class TestParameters:
         }
         with pytest.raises(ValueError, match=message):
             quick(schema=schema).fit(X, [0, 1, 0, 1])
+
+
+class TestSetAfterFit:
+    @pytest.mark.parametrize("use", ["adapt", "partial_fit"])
+    def test_is_checked_before_anything_changes(self, fitted, arrays, state_of, use):
+        own = copy.copy(fitted).set_params(support_weight=-1.0)
+        before = state_of(own)
+        with pytest.raises(InvalidParameterError, match="'support_weight' parameter"):
+            getattr(own, use)(arrays.X, arrays.y)
+        assert state_of(own) == before
 
 
 class TestBeforeFit:

@@ -256,6 +256,10 @@ class TestErrors:
             with pytest.raises(NotFittedError, match="not fitted yet"):
                 STF2MClassifier(pretrained=pretrained).fit(people.views, people.target)
 
+    def test_fine_tuning_of_nothing(self, quick, people):
+        with pytest.raises(ValueError, match="fine_tune_epochs=2, but pretrained=None leaves"):
+            quick(fine_tune_epochs=2).fit(people.views, people.target)
+
     def test_no_such_file(self, people, tmp_path):
         with pytest.raises(FileNotFoundError, match="There is no file"):
             STF2MClassifier(pretrained=tmp_path / "none").fit(people.views, people.target)
