@@ -14,7 +14,8 @@ __all__ = ["RandomKernels"]
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _LEVEL_SHARE = 0.3  # of the kernels feel the level of a signal too, and not its course alone
 _POSITIONS = 128  # positions along a clip of the usual length at which the kernels are read
-_CLIPS_AT_ONCE = 32  # keeps the working set in the cache, and memory flat in the number of clips
+# Keep the working set in the cache, and memory flat in the number and the length of clips.
+_CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 32, 2**16
 
 
 class RandomKernels(nn.Module):
@@ -123,8 +124,9 @@ class RandomKernels(nn.Module):
             In [0, 1]; all 0 for a clip without a measured frame at the positions that are read
             (every `stride`-th frame).
         """
-        scratch = self._scratch(signal[:_CLIPS_AT_ONCE])
-        parts = zip(signal.split(_CLIPS_AT_ONCE), frames.split(_CLIPS_AT_ONCE), strict=True)
+        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
+        scratch = self._scratch(signal[:at_once])
+        parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
         return torch.cat([self._features(*part, scratch) for part in parts])
 
     @torch.no_grad()

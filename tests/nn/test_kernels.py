@@ -120,10 +120,12 @@ class TestFeatures:
         assert ((features >= 0) & (features <= 1 + 1e-12)).all()
         assert (features[0] == 0).all()
 
-    @pytest.mark.parametrize("n_clips", [1, 63, 64, 65, 130])
-    def test_clips_do_not_influence_each_other(self, n_clips):
+    @pytest.mark.parametrize(
+        ("n_clips", "n_frames"), [(1, 20), (31, 20), (32, 20), (33, 20), (5, 30_000), (2, 70_000)]
+    )
+    def test_clips_do_not_influence_each_other(self, n_clips, n_frames):
         kernels = make_kernels(2, 20, 5, 2)
-        signal, frames = random_clips(n_clips, 2, 20)
+        signal, frames = random_clips(n_clips, 2, n_frames)
         together = kernels(signal, frames)
         alone = [kernels(signal[[i]], frames[[i]]) for i in range(n_clips)]
         torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-13)
