@@ -123,9 +123,13 @@ def run_all(options: argparse.Namespace, folder: Path) -> None:
     machine = describe_machine("torch", "skorch")
     for seed in range(options.seeds):
         for cell in CELLS:
-            if (cell.knobs is None and options.data is None) or not _chosen(cell, options.cells):
+            if (cell.knobs is None and options.data is None) or not _chosen(
+                cell.name, options.cells
+            ):
                 continue
             for variant in cell.variants:
+                if not _chosen(variant, options.variants):
+                    continue
                 draws = options.draws or PROTOCOLS[cell.protocol].draws // 2
                 run = Run(
                     f"{cell.data}:{cell.protocol}",
@@ -146,8 +150,8 @@ def run_all(options: argparse.Namespace, folder: Path) -> None:
                 print(as_line(record), flush=True)
 
 
-def _chosen(cell: Cell, patterns: list[str]) -> bool:
-    return any(fnmatch(cell.name, pattern) for pattern in patterns)
+def _chosen(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 # ---- the report ----
@@ -267,6 +271,7 @@ def main() -> None:
     add = partial(parser.add_argument)
     add("--data", type=Path, help="folder of the .npz; without: generated clips alone")
     add("--cells", nargs="+", default=["*"], help="names or patterns")
+    add("--variants", nargs="+", default=["*"], help="names or patterns; the whole is 'full'")
     add("--seeds", type=int, default=5)
     add("--split", choices=SPLITS, default="test")
     add("--draws", type=int, help="for each person; of new classes: in all; default: half of "
