@@ -10,7 +10,7 @@ in the channels alone (spatial), in nothing but which channels move together (co
 order of events alone (temporal), mixtures of two emotions (rules), people who differ
 (meta-recurrent learner), modalities that are missing (views). For the last, half of the modalities
 of the clips that are asked for are taken away, as in missing_modalities.py; the population is
-complete.
+complete. Without views the population's means stand in the gaps.
 
 Scores are averaged over seeds and draws for each person (without people: for each seed); intervals
 are Student's t over people of the paired difference. Generated people are new with every seed.
@@ -37,6 +37,8 @@ from protocols import PROTOCOLS, SPLITS, Recording, read_recording
 from stf2m_sk.datasets import make_emotion_views
 from stf2m_sk.model_selection._intervals import interval
 
+Signals = dict[str, np.ndarray]
+
 FULL = "full"
 VARIANTS: dict[str, dict[str, Any]] = {
     FULL: {},
@@ -47,8 +49,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no meta-recurrent learner": {"meta_rnn": False},
     "no view dropout": {"view_dropout": 0.0},
 }
-WHOLE = [name for name in VARIANTS if name != "no view dropout"]
-GAPPED = [FULL, "no view dropout"]
+IMPUTED = "no views: means in the gaps"  # the population's mean of a channel, as others do it
+VARIANTS[IMPUTED] = {}
+GAPPED = [FULL, "no view dropout", IMPUTED]
+WHOLE = [name for name in VARIANTS if name not in GAPPED[1:]]
 MISSING = 0.5
 
 
@@ -106,15 +110,27 @@ def read(cell: Cell, seed: int, data: Path | None) -> Recording:
     return Recording(made.views.to_dict(), made.target, people, {})
 
 
-def run_one(cell: Cell, run: Run, data: Path | None) -> dict[str, Any]:
+def run_one(cell: Cell, variant: str, run: Run, data: Path | None) -> dict[str, Any]:
     """Fit and score one variant."""
     recording = read(cell, run.seed, data)
     # A Run looks up the protocol in its cell's name.
     fitted = fit_peer(run._replace(cell=f"{cell.data}:{cell.protocol}"), recording)
     if cell.missing:
         gaps = make_gaps(is_present(fitted.features), run.seed)
-        fitted = fitted._replace(features=with_gaps(fitted.features, gaps[cell.missing]))
+        signals = with_gaps(fitted.features, gaps[cell.missing])
+        if variant == IMPUTED:
+            signals = with_means(signals, recording.rows(fitted.task.train))
+        fitted = fitted._replace(features=signals)
     return measure(fitted, recording)
+
+
+def with_means(signals: Signals, population: Signals) -> Signals:
+    """The population's mean of each channel for modalities that a clip lacks."""
+    whole = {}
+    for (name, signal), has in zip(signals.items(), is_present(signals).T, strict=True):
+        means = np.nanmean(population[name], axis=(0, 2), keepdims=True)
+        whole[name] = np.where(has[:, None, None], signal, means.astype(signal.dtype))
+    return whole
 
 
 def run_all(options: argparse.Namespace, folder: Path) -> None:
@@ -144,7 +160,7 @@ def run_all(options: argparse.Namespace, folder: Path) -> None:
                 if is_done(path, run):
                     continue
                 record = run._asdict() | {"fingerprint": run.fingerprint()}
-                record |= run_one(cell, run, options.data)
+                record |= run_one(cell, variant, run, options.data)
                 record |= {"cell": cell.name, "peer": variant, "machine": machine}
                 write(path, record)
                 print(as_line(record), flush=True)
