@@ -260,10 +260,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.errorbar(mean, at, xerr=half, fmt="o", color="#0072B2", markersize=3, elinewidth=1)
         ax.set_title(variant, fontsize=8)
+        ax.locator_params(axis="x", nbins=4)
         ax.tick_params(labelsize=7)
-    axes[0, 0].set_yticks(range(len(lines)), [f"{cell}, {shots} shots" for cell, shots in lines])
+    axes[0, 0].set_yticks(range(len(lines)), [f"{cell}, {shots}" for cell, shots in lines])
     axes[0, 0].invert_yaxis()
-    figure.supxlabel("whole minus variant, balanced accuracy", fontsize=8)
+    figure.supxlabel(
+        "whole minus variant, balanced accuracy (cell, labelled clips per class)", fontsize=8
+    )
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
