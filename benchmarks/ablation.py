@@ -4,8 +4,8 @@
     python benchmarks/ablation.py --data DIR         # and the recordings
     python benchmarks/ablation.py --report-only
 
-Every part is switched off by a parameter of `STF2MClassifier` of its own, and the classifier is
-fitted anew. On generated clips the knob that makes a part matter is turned up: emotions that show
+Every part but the views is switched off by a parameter of `STF2MClassifier` of its own, and the
+classifier is fitted anew. On generated clips the knob that makes a part matter is turned up: emotions that show
 in the channels alone (spatial), in nothing but which channels move together (coupling), or in the
 order of events alone (temporal), mixtures of two emotions (rules), people who differ
 (meta-recurrent learner), modalities that are missing (views). For the last, half of the modalities
@@ -40,6 +40,7 @@ from stf2m_sk.model_selection._intervals import interval
 Signals = dict[str, np.ndarray]
 
 FULL = "full"
+IMPUTED = "no views: means in the gaps"  # the population's mean of a channel, as others do it
 VARIANTS: dict[str, dict[str, Any]] = {
     FULL: {},
     "no spatial convolution": {"spatial": False},
@@ -48,9 +49,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rules placed at random": {"rule_placement": "random"},
     "no meta-recurrent learner": {"meta_rnn": False},
     "no view dropout": {"view_dropout": 0.0},
+    IMPUTED: {},  # done to the clips that are asked for
 }
-IMPUTED = "no views: means in the gaps"  # the population's mean of a channel, as others do it
-VARIANTS[IMPUTED] = {}
 GAPPED = [FULL, "no view dropout", IMPUTED]
 WHOLE = [name for name in VARIANTS if name not in GAPPED[1:]]
 MISSING = 0.5
