@@ -5,12 +5,12 @@
     python benchmarks/ablation.py --report-only
 
 Every part but the views is switched off by a parameter of `STF2MClassifier` of its own, and the
-classifier is fitted anew. On generated clips the knob that makes a part matter is turned up: emotions that show
-in the channels alone (spatial), in nothing but which channels move together (coupling), or in the
-order of events alone (temporal), mixtures of two emotions (rules), people who differ
-(meta-recurrent learner), modalities that are missing (views). For the last, half of the modalities
-of the clips that are asked for are taken away, as in missing_modalities.py; the population is
-complete. Without views the population's means stand in the gaps.
+classifier is fitted anew. On generated clips the knob that makes a part matter is turned up:
+emotions that show in the channels alone (spatial), in nothing but which channels move together
+(coupling), or in the order of events alone (temporal), mixtures of two emotions (rules), people
+who differ (meta-recurrent learner), modalities that are missing (views). For the last, half of the
+modalities of the clips that are asked for are taken away, as in missing_modalities.py; the
+population is complete. Without views the population's means stand in the gaps.
 
 Scores are averaged over seeds and draws for each person (without people: for each seed); intervals
 are Student's t over people of the paired difference. Generated people are new with every seed.
