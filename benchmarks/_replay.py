@@ -28,6 +28,7 @@ STAGES = (
     ("random kernels of all clips", "nn.module", "STF2MModule", "prepare"),
     ("placing the rules", "training.meta_train", None, "_start_rules"),
     ("ridge choice", "training.meta_train", None, "choose_ridges"),
+    ("rules' share", "training.meta_train", None, "_trust_rules"),
     ("drawing episodes", "training.episodes", "EpisodeSampler", "draw"),
     ("augmentation", "training.net", None, "augment"),
     ("remembering the population", "training.net", "EpisodicNet", "_remember"),
@@ -35,6 +36,7 @@ STAGES = (
     ("loss and backward", "training.net", "EpisodicNet", "train_step_single"),
     ("steps, skorch's loop", "training.net", "EpisodicNet", "partial_fit"),
     ("noting the validation", "training.net", "EpisodicNet", "validation_step"),
+    ("trust in training", "training.meta_train", None, "choose_distrust"),
     ("learner", "training.meta_train", None, "train_learner"),
     ("population", "training.meta_train", None, "gather_population"),
 )

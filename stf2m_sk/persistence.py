@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["restore", "save"]
 
 _FORMAT = "stf2m_sk"
-_VERSION = 2
+_VERSION = 3
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT = "support.embeddings"
 # What a file cannot carry and a loaded classifier does not need.
@@ -277,6 +277,7 @@ def _check_shapes(population: MetaKnowledge, dim: int, n_classes: int) -> None:
         known=(n_classes,),
         n_clips=(),
         contrasts=(dim + 1, n_classes),
+        shifts=(dim + 1, population.shifts.shape[-1]),
     )
     for name, shape in expected._asdict().items():
         given = tuple(getattr(population, name).shape)

@@ -25,6 +25,7 @@ _MEMORY = 8
 _INPUTS = 6
 _CLIPS_OF_ONE_UNIT = 500.0  # population size at which a support clip has its learned weight
 _SHIFT_CLIPS = 4.0  # support clips that count as much as the belief that there is no shift
+_MOST_SHIFTS = 32  # directions in which people are remembered to differ
 
 
 class MetaKnowledge(NamedTuple):
@@ -45,6 +46,9 @@ class MetaKnowledge(NamedTuple):
     contrasts : Tensor of shape (..., dim + 1, n_population_classes)
         How the classes of the population differ: without ``contrasts @ contrasts.mT`` the
         precision holds what clips of one class differ by, and no more.
+    shifts : Tensor of shape (..., dim + 1, n_shifts)
+        How its people differ: ``shifts @ shifts.mT`` is the part of that which is there because
+        all clips of a person are shifted alike. Without people n_shifts is 0.
     """
 
     precision: Tensor
@@ -53,6 +57,13 @@ class MetaKnowledge(NamedTuple):
     known: Tensor
     n_clips: Tensor
     contrasts: Tensor
+    shifts: Tensor
+
+    def without_differences(self) -> MetaKnowledge:
+        """What is left to a ridge regression: nothing of how classes differ, or people."""
+        return self._replace(
+            contrasts=torch.zeros_like(self.contrasts), shifts=self.shifts[..., :0]
+        )
 
 
 class Classes(NamedTuple):
@@ -89,7 +100,9 @@ def with_offset(embeddings: Tensor) -> Tensor:
     return torch.cat([embeddings, torch.ones_like(embeddings[..., :1])], dim=-1)
 
 
-def gather_knowledge(embeddings: Tensor, membership: Tensor, weights: Tensor) -> MetaKnowledge:
+def gather_knowledge(
+    embeddings: Tensor, membership: Tensor, weights: Tensor, people: Tensor | None = None
+) -> MetaKnowledge:
     """Sum a population up.
 
     Parameters
@@ -100,12 +113,15 @@ def gather_knowledge(embeddings: Tensor, membership: Tensor, weights: Tensor) ->
         1 where the clip has the class, else 0.
     weights : Tensor of shape (..., n_clips)
         1 for a clip that counts, 0 for one that does not (of the person in question, say).
+    people : Tensor of shape (n_clips, n_people), optional
+        1 where the clip is of the person, else 0. By default nothing is known of people.
 
     Returns
     -------
     MetaKnowledge
         Classes count alike, however many clips they have: each clip's weight is divided by the
-        number of clips of its class, and the weights sum to the number of clips.
+        number of clips of its class, and the weights sum to the number of clips. No gradient
+        goes through the people's shifts, of which the 32 strongest directions are kept.
     """
     dtype = embeddings.dtype
     membership = membership.to(dtype) * weights.to(dtype)[..., None]
@@ -126,7 +142,33 @@ def gather_knowledge(embeddings: Tensor, membership: Tensor, weights: Tensor) ->
     mean = prototypes.sum(-2, keepdim=True) / n_known[..., None, None]
     apart = (prototypes - mean) * (known * balance.sqrt()[..., None])[..., None]
     contrasts = nn.functional.pad(apart.mT, (0, 0, 0, 1))
-    return MetaKnowledge(precision, weighted @ targets, prototypes, known, n_clips, contrasts)
+    evidence = weighted @ targets
+    if people is None:
+        shifts = precision[..., :0]
+    else:
+        own = people.to(dtype) * clip_weights[..., None]
+        shifts = _people_shifts(embeddings.detach(), membership, prototypes.detach(), own)
+    return MetaKnowledge(precision, evidence, prototypes, known, n_clips, contrasts, shifts)
+
+
+def _people_shifts(embeddings, membership, prototypes, own) -> Tensor:
+    """Mean difference of each person's clips from the prototypes, times the root of their weight.
+
+    `own` holds the weight of each clip in the column of its person.
+    """
+    is_member = (membership > 0).to(own.dtype)
+    expected = (own.mT @ is_member) @ prototypes
+    total = own.sum(-2)[..., None]
+    shifts = (own.mT @ embeddings - expected) / total.clamp_min(1e-30).sqrt()
+    return nn.functional.pad(_strongest(shifts, _MOST_SHIFTS).mT, (0, 0, 0, 1))
+
+
+def _strongest(rows: Tensor, n_most: int) -> Tensor:
+    """At most so many rows, whose products rows.mT @ rows are the nearest to those of all."""
+    if rows.shape[-2] <= n_most:
+        return rows
+    _, vectors = torch.linalg.eigh(rows @ rows.mT)  # in the order of their strength
+    return vectors[..., -n_most:].mT @ rows
 
 
 class MetaRecurrentLearner(nn.Module):
@@ -249,12 +291,14 @@ class MetaRecurrentLearner(nn.Module):
             State of every class.
         """
         dim = knowledge.prototypes.shape[-1]
-        shift = self._shift(knowledge, support[..., :dim], membership, weights)
+        comparable = weights * (membership @ knowledge.known[..., None]).squeeze(-1)
+        certainty = _certainty(comparable)
+        shift = self._shift(knowledge, support[..., :dim], membership, comparable)
         # A clip of weight 0 becomes a row of zeros, which adds nothing to any sum.
         design = _design(support, shift) * weights[..., None]
         targets = (2.0 * membership - 1.0) * weights[..., None]
         known = knowledge.known
-        state, *reaches = self._start(knowledge, ridge, design.mT)
+        state, *reaches = self._start(knowledge, ridge, design.mT, certainty)
         resistances = [self._resistance(design, reach, knowledge.n_clips) for reach in reaches]
         memory = None
         for step_size in self.step_sizes:
@@ -272,7 +316,7 @@ class MetaRecurrentLearner(nn.Module):
         shots = torch.log1p(weights.sum(-1) / n_supported)
         return Classes(state, shift, self.log_scale[0] + self.log_scale[1] * shots)
 
-    def _start(self, knowledge, ridge, supports) -> list[Tensor]:
+    def _start(self, knowledge, ridge, supports, certainty) -> list[Tensor]:
         """The population's own solution, and P^-1 times the columns of the supports.
 
         The latter for known classes and, where there are any, for unknown ones.
@@ -281,16 +325,23 @@ class MetaRecurrentLearner(nn.Module):
         precision = knowledge.precision + torch.diag(ridge[:n_familiar])
         familiar, novel = supports[..., :n_familiar, :], supports[..., n_familiar:, :]
         evidence = self._evidence(knowledge)
-        together = torch.cat([evidence, knowledge.contrasts], dim=-1)
-        solved, reach = _solve_at_once(precision, together, familiar)
-        state, of_contrasts = solved.split(
-            [evidence.shape[-1], together.shape[-1] - evidence.shape[-1]], dim=-1
-        )
-        reaches = [reach]
+        shifts, contrasts = knowledge.shifts, knowledge.contrasts
+        together = [evidence, shifts, contrasts]
+        solved, reach = _solve_at_once(precision, torch.cat(together, dim=-1), familiar)
+        start, *solved = solved.split([part.shape[-1] for part in together], dim=-1)
+        # What is known of this person's shift is no longer in doubt.
+        root = certainty.sqrt()[..., None, None]
+        shifts, of_shifts = root * shifts, root * solved[0]
+        without = _Without(shifts, of_shifts)
+        state, reaches = without(start), [without(reach)]
         if not bool(knowledge.known.all()):
-            within = _Within(knowledge.contrasts, of_contrasts)
-            state = _by_known(knowledge.known, state, within(state))
-            reaches.append(within(reach))
+            contrasts = contrasts.expand(*shifts.shape[:-1], -1)
+            of_contrasts = solved[1].expand(*shifts.shape[:-1], -1)
+            without = _Without(
+                torch.cat([shifts, contrasts], dim=-1), torch.cat([of_shifts, of_contrasts], dim=-1)
+            )
+            state = _by_known(knowledge.known, state, without(start))
+            reaches.append(without(reach))
         nothing = state.new_zeros(*state.shape[:-2], novel.shape[-2], state.shape[-1])
         novel_reach = novel / ridge[n_familiar:, None]
         reaches = [torch.cat([reach, novel_reach], dim=-2) for reach in reaches]
@@ -315,11 +366,12 @@ class MetaRecurrentLearner(nn.Module):
         no_clip_has_it = self.unknown_evidence * knowledge.precision[..., :, -1:]
         return known * knowledge.evidence + (1.0 - known) * no_clip_has_it
 
-    def _shift(self, knowledge, support, membership, weights):
-        expected = membership @ knowledge.prototypes
-        comparable = weights * (membership @ knowledge.known[..., None]).squeeze(-1)
-        total = ((support - expected) * comparable[..., None]).sum(-2)
-        return self.shift_share * total / (comparable.sum(-1) + _SHIFT_CLIPS)[..., None]
+    def _shift(self, knowledge, support, membership, comparable):
+        difference = support - membership @ knowledge.prototypes
+        mean = (difference * comparable[..., None]).sum(-2) / comparable.sum(-1).clamp_min(1.0)[
+            ..., None
+        ]
+        return self.shift_share * _certainty(comparable)[..., None] * mean
 
     def _remember(self, inputs: Tensor, memory: Tensor | None) -> Tensor:
         before = None if memory is None else memory.reshape(-1, _MEMORY)
@@ -332,17 +384,23 @@ def _by_known(known: Tensor, if_known: Tensor, if_not: Tensor | None = None) -> 
     return if_known if if_not is None else torch.where(known[..., None, :] > 0, if_known, if_not)
 
 
-class _Within:
-    """From P^-1 X to (P - G G^T)^-1 X, with G the contrasts and P^-1 G (Woodbury's identity)."""
+class _Without:
+    """From P^-1 X to (P - G G^T)^-1 X, with the columns G and P^-1 G (Woodbury's identity)."""
 
-    def __init__(self, contrasts: Tensor, of_contrasts: Tensor) -> None:
-        identity = torch.eye(contrasts.shape[-1], dtype=contrasts.dtype, device=contrasts.device)
-        inner = identity - contrasts.mT @ of_contrasts
-        self.contrasts = contrasts
-        self.spread = solve_positive(inner, of_contrasts.mT).mT
+    def __init__(self, columns: Tensor, of_columns: Tensor) -> None:
+        identity = torch.eye(columns.shape[-1], dtype=columns.dtype, device=columns.device)
+        inner = identity - columns.mT @ of_columns
+        self.columns = columns
+        self.spread = solve_positive(inner, of_columns.mT).mT
 
     def __call__(self, solved: Tensor) -> Tensor:
-        return solved + self.spread @ (self.contrasts.mT @ solved)
+        return solved + self.spread @ (self.columns.mT @ solved)
+
+
+def _certainty(comparable: Tensor) -> Tensor:
+    """How far a person's shift is known from clips of known classes: 0 from none, towards 1."""
+    n_clips = comparable.sum(-1)
+    return n_clips / (n_clips + _SHIFT_CLIPS)
 
 
 def _solve_at_once(matrix: Tensor, evidence: Tensor, supports: Tensor) -> tuple[Tensor, Tensor]:

@@ -151,19 +151,25 @@ class STF2MModule(nn.Module):
         """Ready clips, and the standard features of the kernels of each kind."""
         standard, frames = self._standardise(signals)
         present = torch.stack([frame.amax(1) for frame in frames], dim=1)
-        features = self._kernel_features(standard, frames)
-        standardised, projected = [], []
+        features = self._standard_features(standard, frames, present)
+        projected = []
         for components, own in zip((self.course, self.level), features, strict=True):
-            parts = _slices(own)
-            own = [
-                components.standardise(one, rows) * has[:, None]
-                for one, rows, has in zip(own, parts, present.unbind(1), strict=True)
-            ]
-            each = [components.project(one, rows) for one, rows in zip(own, parts, strict=True)]
-            standardised.append(torch.cat(own, dim=1))
+            parts = zip(own, _slices(own), strict=True)
+            each = [components.project(one, rows) for one, rows in parts]
             projected.append(torch.stack(each, dim=1))
         clips = Clips(tuple(standard), tuple(frames), present, torch.cat(projected, dim=2))
-        return clips, standardised
+        return clips, [torch.cat(own, dim=1) for own in features]
+
+    def _standard_features(self, standard, frames, present) -> list[list[Tensor]]:
+        """Of each kind of kernel, what they see of each modality; 0 where it is absent."""
+        features = []
+        kinds = zip((self.course, self.level), self._kernel_features(standard, frames), strict=True)
+        for components, own in kinds:
+            parts = zip(own, _slices(own), present.unbind(1), strict=True)
+            features.append(
+                [components.standardise(one, rows) * has[:, None] for one, rows, has in parts]
+            )
+        return features
 
     def _standardise(self, signals: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         standard, frames = [], []
@@ -251,7 +257,14 @@ class STF2MModule(nn.Module):
         Tensor of shape (n_clips, embedding_size + sum(novelty_sizes))
             As of `embed`; then what the components leave out of course, level and rules.
         """
-        clips, features = self._prepare(signals)
+        return self._with_novelty(*self._prepare(signals))
+
+    def read_ready(self, clips: Clips) -> Tensor:
+        """As `read`, of clips from `prepare`; the kernels are applied once more."""
+        features = self._standard_features(clips.signals, clips.frames, clips.present)
+        return self._with_novelty(clips, [torch.cat(own, dim=1) for own in features])
+
+    def _with_novelty(self, clips: Clips, features: list[Tensor]) -> Tensor:
         embeddings, design = self.embed_with_design(clips)
         _, *blocks = embeddings.split(self.block_sizes, dim=1)
         parts = (self.course, self.level, self.consequents)
@@ -265,29 +278,64 @@ class STF2MModule(nn.Module):
 
     @torch.no_grad()
     def start_ridges(self, course: float, level: float) -> None:
-        """Let the learner's ridges of the random kernels' parts, and of the rules', start here.
+        """Let the learner's ridges of the random kernels' parts start here, and the rules' follow.
 
         Small ones serve the population's own answer alone: they say that known classes are told
         apart by fine differences, which a few clips of somebody new, or of a class that nobody
         knows, cannot show.
         """
-        chosen = {_COURSE: course, _LEVEL: level}
-        held = {block: max(ridge, _RIDGES[block]) for block, ridge in chosen.items()}
-        chosen[_RULES], held[_RULES] = _ridge_of_rules(chosen), _ridge_of_rules(held)
-        for block, ridge in held.items():
-            self.learner.log_ridge[block] = math.log(ridge)
-            self.relief[block] = chosen[block] / ridge
+        for block, chosen in {_COURSE: course, _LEVEL: level}.items():
+            held = max(chosen, _RIDGES[block])
+            self.learner.log_ridge[block] = math.log(held)
+            self.relief[block] = chosen / held
+        self.share_with_rules(_RULES_SHARE)
 
-    def ridge(self, *, n_support: int) -> Tensor:
-        """The learner's ridge of what `read` gives, for a support of so many clips."""
+    @torch.no_grad()
+    def share_with_rules(self, share: float) -> None:
+        """Let the rules say so much for 1 of what the random kernels say."""
+        held = self.learner.log_ridge.exp()
+        ridge = _ridge_of_rules(held, share)
+        self.relief[_RULES] = _ridge_of_rules(held * self.relief, share) / ridge
+        self.learner.log_ridge[_RULES] = ridge.log()
+
+    def ridge(
+        self,
+        *,
+        n_support: int,
+        learner: MetaRecurrentLearner | None = None,
+        novelty_sizes: Sequence[int] | None = None,
+    ) -> Tensor:
+        """The learner's ridge of what `read` gives, for a support of so many clips.
+
+        Parameters
+        ----------
+        n_support : int
+            Clips of the support.
+        learner : MetaRecurrentLearner, optional
+            Another one than the module's own.
+        novelty_sizes : sequence of int, optional
+            Sizes of what is novel, where they are not the module's own.
+
+        Returns
+        -------
+        Tensor of shape (embedding_size + 1 + sum(novelty_sizes),)
+            Of the embedding, the offset and what is novel.
+        """
+        learner = self.learner if learner is None else learner
+        novelty_sizes = self.novelty_sizes if novelty_sizes is None else novelty_sizes
         relief = torch.ones_like(self.relief) if n_support else self.relief
-        of_blocks = self.learner.ridge(self.block_sizes)
+        of_blocks = learner.ridge(self.block_sizes)
         sizes = torch.tensor(self.block_sizes, device=relief.device)
         familiar = relief.repeat_interleave(sizes, output_size=self.embedding_size)
         familiar = of_blocks * torch.cat([familiar, familiar.new_ones(1)])
-        sizes = torch.tensor(self.novelty_sizes, device=relief.device)
-        novel = (self.learner.log_ridge.exp() * relief)[1:].repeat_interleave(sizes)
+        sizes = torch.tensor(novelty_sizes, device=relief.device)
+        novel = (learner.log_ridge.exp() * relief)[1:].repeat_interleave(sizes)
         return torch.cat([familiar, novel])
+
+    @torch.no_grad()
+    def silence_learner(self) -> None:
+        """Let the learner know of no person's shift: what it starts as is a ridge regression."""
+        self.learner.shift_share.zero_()
 
     @torch.no_grad()
     def silence_rules(self) -> None:
@@ -305,6 +353,11 @@ class STF2MModule(nn.Module):
         """Course and level part of the embeddings of clips; no gradient changes them."""
         course, level = clips.kernels.sum(1).split(self.block_sizes[1:3], dim=1)
         return course, level
+
+    def rules_part(self, clips: Clips) -> Tensor:
+        """Rules' part of the embeddings of clips; no gradient changes it either."""
+        _, design = self.rules(clips.kernels.sum(1) @ self.to_rules)
+        return self.consequents.project(self.consequents.standardise(design))
 
     @torch.no_grad()
     def calibrate(self, signals: Sequence[Tensor], *, generator: torch.Generator) -> None:
@@ -411,9 +464,9 @@ class STF2MModule(nn.Module):
         return self.rules.as_arrays(coefficients * self.consequents.scale.cpu().double()[:, None])
 
 
-def _ridge_of_rules(ridges: dict[int, float]) -> float:
-    """So that the rules say a fixed share of what the random kernels say."""
-    return 1.0 / (_RULES_SHARE * (1.0 / ridges[_COURSE] + 1.0 / ridges[_LEVEL]))
+def _ridge_of_rules(ridges: Tensor, share: float) -> Tensor:
+    """So that the rules say a share of what the random kernels say."""
+    return 1.0 / (share * (1.0 / ridges[_COURSE] + 1.0 / ridges[_LEVEL]))
 
 
 def _slices(parts: Sequence[Tensor]) -> list[slice]:

@@ -17,6 +17,7 @@ __all__ = [
     "answer_episodes",
     "knowledge_of_ways",
     "population_of",
+    "sides",
     "usable_views",
 ]
 
@@ -114,9 +115,7 @@ def answer_episodes(
     Tensor of shape (n_shots, n_episodes, n_queries, n_way)
         -inf for a way that an episode does not have.
     """
-    n_support = int(batch.has_support.sum())
-    support = _scatter(embeddings[:n_support], batch.has_support).flatten(1, 2)
-    query = _scatter(embeddings[n_support:], batch.has_query).flatten(1, 2)
+    support, query = sides(batch, embeddings)
     classes = learner(
         knowledge,
         learner.ridge(block_sizes),
@@ -125,6 +124,17 @@ def answer_episodes(
         batch.support_weights(SHOTS, support.dtype),
     )
     return classes.logits(query).masked_fill((batch.ways < 0)[:, None], -torch.inf)
+
+
+def sides(batch: EpisodeTensors, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    """Support and query, (n_episodes, places, dim), of embeddings of the clips in ``batch.rows``.
+
+    0 where there is no clip.
+    """
+    n_support = int(batch.has_support.sum())
+    support = _scatter(embeddings[:n_support], batch.has_support).flatten(1, 2)
+    query = _scatter(embeddings[n_support:], batch.has_query).flatten(1, 2)
+    return support, query
 
 
 def population_of(
@@ -151,7 +161,8 @@ def population_of(
     membership = dataset.membership[rows]
     hidden = batch.unknown_classes(membership.shape[1]).to(membership.dtype) @ membership.T
     weights = _outside(batch, dataset, rows).to(embeddings.dtype) * (1.0 - hidden)
-    return _select_ways(gather_knowledge(embeddings, membership, weights), batch.ways)
+    knowledge = gather_knowledge(embeddings, membership, weights, dataset.people(rows))
+    return _select_ways(knowledge, batch.ways)
 
 
 def knowledge_of_ways(knowledge: MetaKnowledge, ways: Tensor) -> MetaKnowledge:

@@ -48,6 +48,12 @@ class TrainingClips(Dataset):
     def __len__(self) -> int:
         return len(self.codes)
 
+    def people(self, rows: Tensor | slice = slice(None)) -> Tensor | None:
+        """1 where a clip is of the person, else 0: (n_rows, n_people); None without groups."""
+        if self.groups is None:
+            return None
+        return F.one_hot(self.groups[rows].long()).to(self.membership.dtype)
+
 
 @torch.no_grad()
 def embed_all(module: STF2MModule, clips: Clips) -> Tensor:

@@ -57,7 +57,7 @@ class EpisodeSampler:
     An episode draws `n_way` emotions and, of each, up to `n_support` support and `n_query` query
     clips, all of one person where `groups` are given. A person's class with fewer clips gives
     at most half of them to the support; one with a single clip is left out of that person's
-    episodes. In half of the episodes support and query come from the two ends of the recording
+    episodes. In a share of the episodes support and query come from the two ends of the recording
     order, as in a real calibration, which comes before what is to be recognised.
 
     A random non-empty subset of the modalities (the views of the emotion) forms the support of
@@ -86,6 +86,8 @@ class EpisodeSampler:
         Probability in [0, 1) with which a view is left out.
     unknown_share : float
         Share of the episodes in which about half of the emotions are unknown to the population.
+    ordered_share : float, default=0.5
+        Share of the episodes in which support and query come from the two ends.
     generator : numpy.random.Generator
         Source of all randomness.
 
@@ -129,6 +131,7 @@ class EpisodeSampler:
         n_episodes: int,
         view_dropout: float,
         unknown_share: float,
+        ordered_share: float = 0.5,
         generator: np.random.Generator,
     ) -> None:
         people = np.zeros(len(codes), dtype=np.int64) if groups is None else groups
@@ -149,6 +152,7 @@ class EpisodeSampler:
         self.n_episodes = n_episodes
         self.view_dropout = view_dropout
         self.unknown_share = unknown_share
+        self.ordered_share = ordered_share
         self.generator = generator
 
     def draw(self) -> EpisodeBatch:
@@ -212,8 +216,10 @@ class EpisodeSampler:
         count = np.bincount(cell, minlength=self.n_episodes * self.n_way)
         in_time = np.arange(len(cell)) - (np.cumsum(count) - count)[cell]
         half = count // 2
-        # Recording order in half of the episodes, forwards or backwards; else none.
-        direction = self.generator.choice([-1, 0, 0, 1], self.n_episodes)[cell // self.n_way]
+        # Recording order, forwards or backwards, or none.
+        ordered = self.generator.random(self.n_episodes) < self.ordered_share
+        direction = ordered * self.generator.choice([-1, 1], self.n_episodes)
+        direction = direction[cell // self.n_way]
         place = np.where(direction > 0, in_time, count[cell] - 1 - in_time)
         far = np.where(direction == 0, False, place >= half[cell])
         order = np.lexsort((self.generator.random(len(cell)), far, cell))

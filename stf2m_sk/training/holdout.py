@@ -1,11 +1,11 @@
-"""Who is held out: by them epochs are compared, and from them the learner learns."""
+"""Who is kept from whom: people held out from the encoder, and halves that check each other."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["hold_out"]
+__all__ = ["halve", "hold_out"]
 
 _FEWEST_PEOPLE = 5  # with fewer, holding one out costs more than it tells
 
@@ -35,6 +35,24 @@ def hold_out(codes, groups, fraction, random_state) -> NDArray[np.bool_]:
         codes, groups, ~held_out
     )
     return held_out if both_sides else np.zeros(len(codes), dtype=bool)
+
+
+def halve(codes, groups, random_state) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Rows of one half of the people and of the other; without people, of each class's clips.
+
+    None if one of them could not form an episode.
+    """
+    if groups is not None:
+        people = random_state.permutation(np.unique(groups))
+        first = np.isin(groups, people[::2])
+    else:
+        order = random_state.permutation(len(codes))
+        order = order[np.argsort(codes[order], kind="stable")]
+        first = np.zeros(len(codes), dtype=bool)
+        first[order[::2]] = True
+    if not (_forms_episode(codes, groups, first) and _forms_episode(codes, groups, ~first)):
+        return None
+    return np.flatnonzero(first), np.flatnonzero(~first)
 
 
 def _forms_episode(codes, groups, chosen) -> bool:

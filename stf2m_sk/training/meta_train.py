@@ -18,12 +18,13 @@ from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.training.callbacks import ProgressBar
 from stf2m_sk.training.clips import TrainingClips, embed_all
+from stf2m_sk.training.distrust import choose_distrust
 from stf2m_sk.training.episodes import EpisodeSampler
-from stf2m_sk.training.holdout import hold_out
+from stf2m_sk.training.holdout import halve, hold_out
 from stf2m_sk.training.learner import train_learner
 from stf2m_sk.training.loss import EpisodeLoss
 from stf2m_sk.training.net import EpisodeBatches, EpisodicNet
-from stf2m_sk.training.ridge import choose_ridges
+from stf2m_sk.training.ridge import choose_ridges, choose_rules_share
 
 __all__ = ["TrainingPlan", "gather_population", "meta_train"]
 
@@ -31,7 +32,8 @@ _EPISODES_PER_BATCH = 4
 _BATCHES_PER_EPOCH = 10
 _PASSES_PER_EPOCH = 16  # over the clips, at most: a small set gets fewer batches
 _VALID_BATCHES = 4
-_LEARNER_BATCHES = 12
+_DISTRUST_BATCHES = 12
+_LEARNER_BATCHES = 10  # for each half of the people
 _WEIGHT_DECAY = 0.05
 _UNKNOWN_SHARE = 0.25
 _LEARNER_SPEED = 10.0  # the learner's few numbers are logarithms and gates: they may move faster
@@ -113,8 +115,11 @@ def meta_train(
     if ridges is not None:
         module.start_ridges(*ridges)
     _start_rules(module, clips.take(seen.to(plan.device)), plan.rule_placement, random_state)
+    _trust_rules(module, dataset, groups, random_state)
     if not plan.rules:
         module.silence_rules()
+    if not plan.meta_rnn:
+        module.silence_learner()
     sampler = partial(
         EpisodeSampler,
         codes,
@@ -143,23 +148,30 @@ def meta_train(
         precision=plan.precision,
         **_optimisation(plan, n_batches, with_validation=new is not None),
     )
-    # Where people are held out, they and not the encoder's own people train the learner.
-    module.learner.requires_grad_(plan.meta_rnn and new is None)
+    module.learner.requires_grad_(False)  # on the encoder's own people it would learn to trust it
     net.partial_fit(dataset)
-    if new is not None and plan.meta_rnn:
-        module.learner.requires_grad_(True)
-        train_learner(module, dataset, list(new.batches(_LEARNER_BATCHES)))
+    module.learner.requires_grad_(True)
+    if new is not None:
+        choose_distrust(module, dataset, list(new.batches(_DISTRUST_BATCHES)))
     else:
         module.distrust_training(_UNSEEN_DISTRUST)
+    halves = halve(codes, groups, random_state) if plan.meta_rnn else None
+    if halves is not None:
+        ordered = partial(sampler, view_dropout=0.0, unknown_share=_UNKNOWN_SHARE, ordered_share=1)
+        drawn = [list(ordered(among=rows).batches(_LEARNER_BATCHES)) for rows in halves]
+        train_learner(module, dataset, drawn)
     module.eval()
-    return net.release("best", "schedule"), gather_population(module, dataset)
+    knowledge = gather_population(module, dataset)
+    if not plan.meta_rnn:
+        knowledge = knowledge.without_differences()
+    return net.release("best", "schedule"), knowledge
 
 
 def gather_population(module: STF2MModule, dataset: TrainingClips) -> MetaKnowledge:
     """Sum up all clips, as they are embedded now."""
     embeddings = embed_all(module, dataset.clips)
     weights = torch.ones(len(dataset), device=embeddings.device)
-    return gather_knowledge(embeddings, dataset.membership, weights)
+    return gather_knowledge(embeddings, dataset.membership, weights, dataset.people())
 
 
 def _start_rules(module, clips, placement, random_state) -> None:
@@ -175,6 +187,18 @@ def _start_rules(module, clips, placement, random_state) -> None:
     repeats = -(-module.sizes.n_rules // len(placed.centers))
     rows = np.tile(np.arange(len(placed.centers)), repeats)[: module.sizes.n_rules]
     module.set_rules(points, placed.centers[rows], placed.widths[rows])
+
+
+@torch.no_grad()
+def _trust_rules(module, dataset, groups, random_state) -> None:
+    ridge = module.ridge(n_support=0)[: module.embedding_size].split(module.block_sizes)[1:]
+    course, level = module.kernel_parts(dataset.clips)
+    kernels = torch.cat([course * ridge[0].rsqrt(), level * ridge[1].rsqrt()], dim=1)
+    of_full_share = 1.0 / ridge[0][0] + 1.0 / ridge[1][0]
+    rules = module.rules_part(dataset.clips) * of_full_share.sqrt()
+    share = choose_rules_share(kernels, rules, dataset.membership, groups, random_state)
+    if share is not None:
+        module.share_with_rules(share)
 
 
 def _n_batches(sampler: EpisodeSampler, n_clips: int) -> int:

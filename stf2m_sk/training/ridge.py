@@ -10,10 +10,11 @@ from torch import Tensor
 
 from stf2m_sk.nn.meta_rnn import gather_knowledge, with_offset
 
-__all__ = ["choose_ridges"]
+__all__ = ["choose_ridges", "choose_rules_share"]
 
 _RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _TRUSTS = (0.5, 0.15, 0.05, 0.015)  # in the level, with the course having 1
+_RULES_SHARES = (0.03, 0.1, 0.3, 1.0)
 _N_FOLDS = 5
 _FEWEST = 10  # clips or, with groups, 3 people: fewer say nothing
 
@@ -60,9 +61,47 @@ def choose_ridges(
     errors = {}
     for trust in _TRUSTS:
         embeddings = torch.cat([course, trust**0.5 * level], dim=1)
-        of_folds = [_errors(embeddings, membership, *fold) for fold in folds]
+        of_folds = [_errors(embeddings, membership, *fold, _RIDGES) for fold in folds]
         for ridge, error in zip(_RIDGES, np.sum(of_folds, axis=0), strict=True):
             errors[ridge, ridge / trust] = error
+    return min(errors, key=errors.get)
+
+
+def choose_rules_share(
+    kernels: Tensor,
+    rules: Tensor,
+    membership: Tensor,
+    groups: NDArray[np.integer] | None,
+    random_state: np.random.RandomState,
+) -> float | None:
+    """Choose how much the rules say for 1 of what the random kernels say, as `choose_ridges` does.
+
+    Parameters
+    ----------
+    kernels : Tensor of shape (n_clips, n_kernel_columns)
+        What random kernels see, each column over the root of its ridge.
+    rules : Tensor of shape (n_clips, n_rule_columns)
+        What the rules see, over the root of the ridge of a share of 1.
+    membership, groups, random_state
+        As for `choose_ridges`.
+
+    Returns
+    -------
+    float or None
+        Share of least squared error; None where too few people or clips could tell.
+
+    Notes
+    -----
+    Ours. Where the rules have nothing to add they are to do no harm.
+    """
+    folds = _folds(len(kernels), groups, random_state)
+    if folds is None:
+        return None
+    errors = {}
+    for share in _RULES_SHARES:
+        embeddings = torch.cat([kernels, share**0.5 * rules], dim=1)
+        of_folds = [_errors(embeddings, membership, *fold, [1.0]) for fold in folds]
+        errors[share] = np.sum(of_folds)
     return min(errors, key=errors.get)
 
 
@@ -79,7 +118,7 @@ def _folds(n_clips, groups, random_state):
 
 
 @torch.no_grad()
-def _errors(embeddings, membership, train, test) -> NDArray[np.float64]:
+def _errors(embeddings, membership, train, test, ridges) -> NDArray[np.float64]:
     """Squared error of each ridge on the clips left out, classes counting alike."""
     train, test = (torch.from_numpy(rows).to(embeddings.device) for rows in (train, test))
     embeddings, membership = embeddings.double(), membership.double()
@@ -93,7 +132,7 @@ def _errors(embeddings, membership, train, test) -> NDArray[np.float64]:
     targets = 2.0 * own - 1.0
     weights = (own / own.sum(0).clamp_min(1.0)).sum(1)
     errors = []
-    for ridge in _RIDGES:
+    for ridge in ridges:
         answer = design @ (evidence / (values.clamp_min(0.0) + ridge)[:, None])
         errors.append(float((weights * (answer - targets).square().sum(1)).sum()))
     return np.array(errors)

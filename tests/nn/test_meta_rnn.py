@@ -59,8 +59,13 @@ class Problem:
         self.population, self.codes = random_population(30, dim, n_classes, seed=seed)
         if unknown:
             self.codes = self.codes.clamp_max(n_classes - 2)
+        self.people = torch.randint(4, (30,), generator=generator(seed + 3))
+        self.population += torch.randn(4, dim, generator=generator(seed + 4))[self.people]
         self.knowledge = gather_knowledge(
-            self.population, one_hot(self.codes, n_classes), torch.ones(30).double()
+            self.population,
+            one_hot(self.codes, n_classes),
+            torch.ones(30).double(),
+            one_hot(self.people, 4),
         )
         self.support, self.labels = random_population(n_support, dim, n_classes, seed=seed + 1)
         self.support += 0.5
@@ -98,7 +103,7 @@ def problems(draw):
 # ---- the references ----
 
 
-def loop_knowledge(embeddings, codes, counts, n_classes):
+def loop_knowledge(embeddings, codes, counts, n_classes, people, n_people):
     """Sum a population up clip by clip; `counts` says which clips count."""
     dim = embeddings.shape[1]
     present = [c for c in range(n_classes) if any((codes == c) & counts)]
@@ -118,7 +123,15 @@ def loop_knowledge(embeddings, codes, counts, n_classes):
     for c in present:
         apart = prototypes[c] - np.mean([prototypes[k] for k in present], axis=0)
         contrasts[:dim, c] = np.sqrt(n_clips / len(present)) * apart
-    return MetaKnowledge(precision, evidence, prototypes, known, n_clips, contrasts)
+    shifts = np.zeros((dim + 1, n_people))
+    for person in range(n_people):
+        own = np.flatnonzero(counts & (people == person))
+        sizes = np.array([((codes == codes[i]) & counts).sum() for i in own])
+        weights = n_clips / (len(present) * sizes) if len(own) else np.zeros(0)
+        for i, weight in zip(own, weights, strict=True):
+            moved = embeddings[i] - prototypes[codes[i]]
+            shifts[:dim, person] += weight * moved / np.sqrt(weights.sum())
+    return MetaKnowledge(precision, evidence, prototypes, known, n_clips, contrasts, shifts)
 
 
 def support_weight(learner, n_clips):
@@ -135,20 +148,29 @@ def plain_evidence(learner, knowledge):
     return np.stack(columns, axis=1)
 
 
-def plain_prior(knowledge, ridge, c):
-    """P of a class: for an unknown one without what the population's classes differ by."""
-    precision = knowledge.precision.numpy()
+def n_comparable(problem):
+    return sum(problem.knowledge.known[code].item() for code in problem.labels)
+
+
+def plain_prior(knowledge, ridge, c, n_clips):
+    """P of a class: without what people differ by, as far as so many clips tell this one's shift.
+
+    For an unknown class without what the population's classes differ by either.
+    """
+    certainty = n_clips / (n_clips + meta_rnn._SHIFT_CLIPS)
+    shifts = knowledge.shifts.numpy()
+    precision = knowledge.precision.numpy() - certainty * shifts @ shifts.T
     if not knowledge.known[c]:
         precision = precision - knowledge.contrasts.numpy() @ knowledge.contrasts.numpy().T
     n_novel = len(ridge) - len(precision)
     return np.pad(precision, (0, n_novel)) + np.diag(ridge)
 
 
-def plain_start(learner, knowledge, ridge):
+def plain_start(learner, knowledge, ridge, n_clips):
     """What the population says by itself, class by class; nothing of what is novel."""
     evidence = plain_evidence(learner, knowledge)
     evidence = np.pad(evidence, ((0, len(ridge) - len(evidence)), (0, 0)))
-    priors = [plain_prior(knowledge, ridge, c) for c in range(evidence.shape[1])]
+    priors = [plain_prior(knowledge, ridge, c, n_clips) for c in range(evidence.shape[1])]
     solved = [np.linalg.solve(prior, e) for prior, e in zip(priors, evidence.T, strict=True)]
     return np.stack(solved, axis=1)
 
@@ -162,8 +184,9 @@ def closed_form(learner, problem, ridge, novel=None):
     targets = np.where(problem.membership.numpy() > 0, 1.0, -1.0)
     evidence = plain_evidence(learner, knowledge)
     evidence = np.pad(evidence, ((0, novel.shape[1]), (0, 0))) + weight * design.T @ targets
+    n_clips = n_comparable(problem)
     columns = [
-        np.linalg.solve(plain_prior(knowledge, ridge, c) + weight * design.T @ design, e)
+        np.linalg.solve(plain_prior(knowledge, ridge, c, n_clips) + weight * design.T @ design, e)
         for c, e in enumerate(evidence.T)
     ]
     return np.stack(columns, axis=1)
@@ -212,10 +235,11 @@ def plain_learner(learner, problem, ridge):
     shift = plain_shift(learner, problem)
     design = np.column_stack([problem.support.numpy() - shift, np.ones(len(problem.support))])
     weight = support_weight(learner, problem.knowledge.n_clips)
-    states = plain_start(learner, problem.knowledge, ridge)
+    n_clips = n_comparable(problem)
+    states = plain_start(learner, problem.knowledge, ridge, n_clips)
     gate_weight, gate_bias = learner.gate.weight[0].detach().numpy(), learner.gate.bias.item()
     for c in range(n_classes):
-        prior = plain_prior(problem.knowledge, ridge, c)
+        prior = plain_prior(problem.knowledge, ridge, c, n_clips)
         inverse = np.linalg.inv(prior + weight * design.T @ design)
         memory = np.zeros(learner.cell.hidden_size)
         targets = np.where(problem.labels.numpy() == c, 1.0, -1.0)
@@ -243,8 +267,12 @@ class TestGatherKnowledge:
     def test_equals_a_loop(self, n_clips, n_classes, seed, share):
         embeddings, codes = random_population(n_clips, 3, n_classes, seed=seed)
         counts = torch.rand(n_clips, generator=generator(seed)) < share
-        knowledge = gather_knowledge(embeddings, one_hot(codes, n_classes), counts)
-        expected = loop_knowledge(embeddings.numpy(), codes.numpy(), counts.numpy(), n_classes)
+        people = torch.randint(5, (n_clips,), generator=generator(seed + 1))
+        given = one_hot(codes, n_classes), counts, one_hot(people, 5)
+        knowledge = gather_knowledge(embeddings, *given)
+        expected = loop_knowledge(
+            embeddings.numpy(), codes.numpy(), counts.numpy(), n_classes, people.numpy(), 5
+        )
         for part, expected_part in zip(knowledge, expected, strict=True):
             np.testing.assert_allclose(part.numpy(), expected_part, rtol=1e-9, atol=1e-9)
 
@@ -279,6 +307,49 @@ class TestGatherKnowledge:
         within = knowledge.precision - knowledge.contrasts @ knowledge.contrasts.mT
         torch.testing.assert_close(within, expected.precision, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(expected.contrasts, 0 * knowledge.contrasts)
+
+    @laws
+    @given(st.integers(1, 20), st.integers(1, 4), st.integers(0, 10**6), st.floats(0.3, 1))
+    def test_what_is_left_without_all_differences_is_a_precision(
+        self, n_clips, n_classes, seed, share
+    ):
+        embeddings, codes = random_population(n_clips, 3, n_classes, seed=seed)
+        counts = torch.rand(n_clips, generator=generator(seed)) < share
+        people = one_hot(torch.randint(3, (n_clips,), generator=generator(seed + 1)), 3)
+        knowledge = gather_knowledge(embeddings, one_hot(codes, n_classes), counts, people)
+        differences = torch.cat([knowledge.contrasts, knowledge.shifts], dim=1)
+        left = knowledge.precision - differences @ differences.mT
+        smallest = torch.linalg.eigvalsh(left).min()
+        assert smallest >= -1e-10 * knowledge.precision.norm()
+
+    def test_people_who_are_shifted_are_moved_together(self):
+        # Each person has each class twice: shifts are then means, and moving clips back by them
+        # takes out of the precision just what the shifts put in.
+        embeddings, _ = random_population(24, 3, 2)
+        codes, person = torch.arange(24) % 2, torch.arange(24) // 2 % 3
+        given = one_hot(codes, 2), torch.ones(24).double(), one_hot(person, 3)
+        knowledge = gather_knowledge(embeddings, *given)
+        shifts = knowledge.shifts[:-1] / 8**0.5
+        moved = gather_knowledge(embeddings - shifts.mT[person], *given)
+        torch.testing.assert_close(
+            knowledge.precision - knowledge.shifts @ knowledge.shifts.mT, moved.precision
+        )
+        torch.testing.assert_close(moved.shifts, 0 * moved.shifts, rtol=0, atol=1e-9)
+
+    def test_of_many_people_the_strongest_differences_are_kept(self):
+        embeddings, codes = random_population(200, 50, 2)
+        embeddings[:100, 0] += 9.0
+        given = one_hot(codes, 2), torch.ones(200).double(), torch.eye(200).double()
+        shifts = gather_knowledge(embeddings, *given).shifts
+        assert shifts.shape == (51, meta_rnn._MOST_SHIFTS)
+        moved = (
+            embeddings - (one_hot(codes, 2) / one_hot(codes, 2).sum(0)).mT.matmul(embeddings)[codes]
+        )
+        weight = (200 / 2 / one_hot(codes, 2).sum(0))[codes]
+        left, size, _ = np.linalg.svd((moved * weight.sqrt()[:, None]).mT.numpy())
+        left, size = left[:, :32], size[:32]
+        expected = left * size**2 @ left.T
+        np.testing.assert_allclose((shifts @ shifts.mT)[:-1, :-1], expected, atol=1e-8)
 
     def test_gradient(self):
         embeddings, codes = random_population(5, 2, 2)
@@ -318,7 +389,8 @@ class TestClosedForm:
             sample_weight=np.concatenate([of_population, of_support]),
         )
         expected = model.coef_.T / np.sqrt(ridge)[:, None]
-        weights = problem.read(learner).weights.numpy()
+        knowledge = problem.knowledge.without_differences()
+        weights = problem.read(learner, knowledge=knowledge).weights.numpy()
         np.testing.assert_allclose(weights, expected, rtol=1e-7, atol=1e-9)
 
     @laws
@@ -327,7 +399,7 @@ class TestClosedForm:
         learner = make_learner(seed=1)  # whatever the gates say
         dim, n_classes = problem.population.shape[1], problem.membership.shape[1]
         ridge = learner.ridge([dim]).detach().numpy()
-        expected = plain_start(learner, problem.knowledge, ridge)
+        expected = plain_start(learner, problem.knowledge, ridge, 0)
         empty = problem.read(
             learner,
             support=torch.zeros(0, dim).double(),
@@ -483,6 +555,7 @@ class TestNovel:
     def test_a_fresh_learner_equals_scikit_learn(self, seed):
         """Population and support side by side, novel columns of the population 0."""
         problem, n_novel = Problem(5, 3, 4, seed=seed), 6
+        problem.knowledge = problem.knowledge.without_differences()
         learner = MetaRecurrentLearner([2.0], generator=generator(seed)).double()
         with torch.no_grad():
             learner.shift_share.zero_()
@@ -523,6 +596,7 @@ class TestNovel:
             torch.cat([problem.population, nothing], dim=1),
             one_hot(problem.codes, n_classes),
             torch.ones(30).double(),
+            one_hot(problem.people, 4),
         )
         known = problem.membership @ problem.knowledge.known
         total = (support * known[:, None]).sum(0)

@@ -126,7 +126,10 @@ class TestLearning:
             embeddings = module.embed(
                 module.prepare([torch.from_numpy(s) for s in population.signals])
             )
-        expected = gather_knowledge(embeddings, torch.eye(3)[population.codes], torch.ones(72))
+        people = torch.eye(6)[population.groups]
+        expected = gather_knowledge(
+            embeddings, torch.eye(3)[population.codes], torch.ones(72), people
+        )
         assert knowledge.n_clips == 72
         assert knowledge.known.tolist() == [1, 1, 1]
         for part, expected_part in zip(knowledge, expected, strict=True):
@@ -145,7 +148,7 @@ class TestLearning:
             buffers = {name: value for name, value in first.items() if name.startswith(part)}
             assert buffers and same(buffers, last)
 
-    def test_the_learner_learns_on_those_held_out_only(self, plant, sizes, plan, trained):
+    def test_the_learner_learns_after_the_encoder(self, plant, sizes, plan, trained):
         def of_learner(weights):
             return {name: value for name, value in weights.items() if name.startswith("learner.")}
 
@@ -229,18 +232,20 @@ class TestLearning:
 
 class TestAblation:
     @pytest.mark.parametrize("validation_fraction", [0.0, 0.2])
-    def test_without_meta_rnn_the_learner_stays_as_it_starts(
+    def test_without_meta_rnn_a_ridge_regression_is_left(
         self, plant, sizes, plan, validation_fraction
     ):
-        net, _ = train(
+        net, knowledge = train(
             plant(), sizes, plan, meta_rnn=False, validation_fraction=validation_fraction
         )
         # Anew, from another seed: what is drawn in a fresh learner has no say in its answer.
         fresh = STF2MModule(sizes, generator=torch.Generator().manual_seed(9)).learner
         learner = net.module_.learner
-        drawn = ("cell.", "gate.", "log_ridge")
+        drawn = ("cell.", "gate.", "log_ridge", "shift_share")
         assert same(fresh.state_dict(), learner.state_dict(), but=drawn)
         assert (learner.gate.weight == 0).all() and (learner.gate.bias == 0).all()
+        assert learner.shift_share == 0
+        assert (knowledge.contrasts == 0).all() and knowledge.shifts.shape[-1] == 0
 
     def test_without_meta_rnn_nothing_of_the_learner_but_ridges_moves(
         self, plant, sizes, plan, monkeypatch
@@ -256,8 +261,7 @@ class TestAblation:
         net, _ = train(plant(), sizes, plan, meta_rnn=False)
         state = net.module_.learner.state_dict()
         assert same(starts[0], state, but=("log_ridge",))
-        grown = (state["log_ridge"] - starts[0]["log_ridge"]).exp()
-        torch.testing.assert_close(grown, torch.tensor([10.0, 1.0, 1.0, 1.0]))
+        assert torch.equal(starts[0]["log_ridge"][1:], state["log_ridge"][1:])
 
     def test_without_rules_they_are_not_trusted(self, plant, sizes, plan):
         trusting, silent = (
@@ -268,13 +272,76 @@ class TestAblation:
         assert silent > 1e8
 
 
+class TestLearnersTraining:
+    @pytest.mark.parametrize("with_people", [True, False])
+    def test_halves_are_of_different_people_and_in_order(
+        self, plant, sizes, plan, monkeypatch, with_people
+    ):
+        seen = []
+        monkeypatch.setattr(
+            meta_train_file, "train_learner", lambda module, dataset, halves: seen.append(halves)
+        )
+        population = plant()
+        train(population, sizes, plan, with_people=with_people)
+        ((first, second),) = seen
+        assert len(first) == len(second) == meta_train_file._LEARNER_BATCHES
+        sides = [{*np.concatenate([batch.clips for batch in half])} for half in (first, second)]
+        assert not sides[0] & sides[1]
+        if with_people:
+            people = [set(population.groups[list(side)]) for side in sides]
+            assert not people[0] & people[1]
+        for batch in (*first, *second):
+            for support, query in zip(batch.support, batch.query, strict=True):
+                for one, other in zip(support, query, strict=True):
+                    one, other = one[one >= 0], other[other >= 0]
+                    if len(one) and len(other):
+                        assert one.max() < other.min() or other.max() < one.min()
+
+    def test_is_left_out_where_halves_form_no_episode(self, plant, sizes, plan, monkeypatch):
+        monkeypatch.setattr(meta_train_file, "train_learner", None)
+        net, _ = train(plant(n_people=1), sizes, plan)
+        assert net.module_.learner.log_scale[0] == torch.tensor(5.0).log()
+
+    def test_is_left_out_without_meta_rnn(self, plant, sizes, plan, monkeypatch):
+        monkeypatch.setattr(meta_train_file, "train_learner", None)
+        train(plant(), sizes, plan, meta_rnn=False)
+
+
+class TestTrustInRules:
+    def test_their_share_is_that_of_least_error(self, plant, sizes, plan, monkeypatch):
+        seen = {}
+
+        def choose(kernels, rules, membership, groups, random_state):
+            seen.update(kernels=kernels, rules=rules, membership=membership)
+            return 0.7
+
+        monkeypatch.setattr(meta_train_file, "choose_rules_share", choose)
+        net, _ = train(plant(), sizes, plan)
+        ridges = net.module_.learner.log_ridge.exp()
+        # Their ridge lets them say 0.7 of what the kernels say, with a support and without.
+        for relief in (torch.ones(4), net.module_.relief):
+            course, level, rules = (ridges * relief)[1:]
+            torch.testing.assert_close(1 / rules, 0.7 * (1 / course + 1 / level))
+        assert seen["membership"].shape == (72, 3)
+        module = net.module_
+        with torch.no_grad():
+            clips = module.prepare([torch.from_numpy(s) for s in plant().signals])
+            embeddings = module.embed(clips)
+        _, course, level, rules = embeddings.split(module.block_sizes, dim=1)
+        of_course, of_level = (ridges * module.relief)[1:3]
+        scaled = torch.cat([course / of_course**0.5, level / of_level**0.5], dim=1)
+        torch.testing.assert_close(seen["kernels"], scaled, rtol=1e-3, atol=1e-4)
+        scaled = rules * (1 / of_course + 1 / of_level) ** 0.5
+        torch.testing.assert_close(seen["rules"], scaled, rtol=1e-3, atol=1e-4)
+
+
 class TestBestEpoch:
     def test_its_weights_are_kept(self, plant, sizes, plan, monkeypatch):
         plant_losses(monkeypatch, [3.0, 1.0, 2.0, 2.5])
         watch = Watch()
         net, _ = train(plant(), sizes, plan, max_epochs=4, callbacks=[watch])
         assert watch.losses == [3.0, 1.0, 2.0, 2.5]
-        # The learner is trained on those held out, for which there is no best epoch.
+        # The learner is trained afterwards, without epochs.
         kept = net.module_.state_dict()
         assert same(kept, watch.weights[1], but=("learner.",))
         assert not same(kept, watch.weights[3], but=("learner.",))
@@ -292,7 +359,7 @@ class TestBestEpoch:
         assert watch.losses == [None, None]
         assert len(net.history) == 2
         state = net.module_.state_dict()
-        assert same(state, watch.weights[-1], but=("learner.log_ridge",))
+        assert same(state, watch.weights[-1], but=("learner.",))
         # Nobody could tell how far to trust what was trained: it is trusted less.
         grown = (state["learner.log_ridge"] - watch.weights[-1]["learner.log_ridge"]).exp()
         torch.testing.assert_close(grown, torch.tensor([10.0, 1.0, 1.0, 1.0]))

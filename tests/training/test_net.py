@@ -127,6 +127,7 @@ def loop_logits(setting, batch, remembered):
             torch.stack([population[row] for row in rows]),
             torch.eye(3)[setting.codes[rows]],
             torch.ones(len(rows)),
+            None if setting.groups is None else torch.eye(6)[setting.groups[rows]],
         )
         ways = torch.from_numpy(batch.ways[i])
         knowledge = knowledge._replace(
