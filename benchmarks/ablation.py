@@ -7,7 +7,8 @@
 Every part but the views is switched off by a parameter of `STF2MClassifier` of its own, and the
 classifier is fitted anew. On generated clips the knob that makes a part matter is turned up:
 emotions that show in the channels alone (spatial), in nothing but which channels move together
-(coupling), or in the order of events alone (temporal), mixtures of two emotions (rules), people
+(coupling), or in the order of events alone (temporal), mixtures of two emotions (rules), cues whose
+meaning depends on the context (context), people
 who differ (meta-recurrent learner), modalities that are missing (views). For the last, half of the
 modalities of the clips that are asked for are taken away, as in missing_modalities.py; the
 population is complete. Without views the population's means stand in the gaps.
@@ -88,6 +89,15 @@ CELLS = [
     ),
     _knob("temporal", [FULL, "no temporal convolution"], spatial=0.0, temporal=2.0),
     _knob("rules", [FULL, "no rules", "rules placed at random"], ambiguity=0.9),
+    _knob(
+        "context",
+        [FULL, "no rules", "rules placed at random"],
+        spatial=0.0,
+        temporal=0.0,
+        context=1.0,
+        ambiguity=0.0,
+        person_shift=0.5,
+    ),
     _knob("meta", [FULL, "no meta-recurrent learner"], person_shift=2.0),
     _knob("views", GAPPED, missing=MISSING),
     Cell("noneeg_stress", "new-person", WHOLE),

@@ -16,11 +16,13 @@ from stf2m_sk.views import Views
 class _Modality(NamedTuple):
     n_channels: int
     rate: float
+    shows_context: bool = False  # rather than the emotion's cues in it
 
 
 class _Clips(NamedTuple):
     person: np.ndarray
     weights: np.ndarray
+    lively: np.ndarray
     duration: np.ndarray
     absent: np.ndarray
 
@@ -29,6 +31,7 @@ class _Knobs(NamedTuple):
     spatial: float
     temporal: float
     coupling: float
+    context: float
     person_shift: float
     noise: float
     missing: float
@@ -36,7 +39,7 @@ class _Knobs(NamedTuple):
 
 _SECONDS = 8
 _MODALITIES = {
-    "motion": _Modality(3, 16.0),
+    "motion": _Modality(3, 16.0, shows_context=True),
     "skin": _Modality(1, 4.0),
     "pulse": _Modality(1, 1.0),
     "voice": _Modality(6, 20.0),
@@ -45,6 +48,7 @@ _MODALITIES = {
 # How strong each part is at a knob of 1, in arbitrary units of the signal. Set by trial so that a
 # linear model on the right statistics is far from chance and far from perfect.
 _BIAS, _COMMON, _TEMPORAL, _COUPLED = 0.4, 0.6, 0.4, 0.6
+_CUE, _LIVELY = 2.5, 6.0
 _CLIP_OFFSET, _WHITE, _STRAY = 0.5, 0.7, 0.08
 _OFFSET, _LOUDER = 1.0, 0.4
 _PATTERN = np.array([1.0, 0.5])  # amplitudes of the pattern's harmonics
@@ -59,6 +63,7 @@ _RANGES = {
     "spatial": (Real, 0, None, "left"),
     "temporal": (Real, 0, None, "left"),
     "coupling": (Real, 0, None, "left"),
+    "context": (Real, 0, None, "left"),
     "ambiguity": (Real, 0, 1, "both"),
     "person_shift": (Real, 0, None, "left"),
     "noise": (Real, 0, None, "left"),
@@ -75,6 +80,7 @@ def make_emotion_views(
     spatial: float = 1.0,
     temporal: float = 1.0,
     coupling: float = 0.0,
+    context: float = 0.0,
     ambiguity: float = 0.3,
     person_shift: float = 1.0,
     noise: float = 1.0,
@@ -87,8 +93,9 @@ def make_emotion_views(
     A clip of 8 s has ``motion`` (3 channels, 16 Hz), ``skin`` (1 channel, 4 Hz), ``pulse``
     (1 channel, 1 Hz) and ``voice`` (6 channels, 20 Hz). What the emotion writes into a clip is
     *spatial* (which channels are raised, and which move together), *temporal* (when within the
-    clip a burst comes) or *coupling* (with which signs channels move together); each has its own
-    knob and none leaks into another.
+    clip a burst comes), *coupling* (with which signs channels move together) or a matter of
+    *context* (what means one emotion here means another one there); each has its own knob and
+    none leaks into another.
 
     Parameters
     ----------
@@ -110,6 +117,11 @@ def make_emotion_views(
         How much the emotion shows in which channels of a modality move together and which move
         apart. A channel alone looks the same in all emotions, whatever statistic it is: only
         channels read together tell.
+    context : float, default=0.0
+        How much the emotion shows in cues whose meaning depends on the context. Half of the
+        clips are lively, which shows in ``motion``; in the other modalities an emotion then looks
+        as the next one does in a quiet clip. No modality alone tells which of two it is, nor does
+        any sum of what each of them says.
     ambiguity : float, default=0.3
         Share of clips that are mixtures of two emotions, 0 to 1. The weight of the stronger
         one is uniform in 0.5 to 1 and the label is drawn from the weights, so that a quarter
@@ -164,13 +176,16 @@ def make_emotion_views(
 
     .. math:: x_{ic}(t) = o_{pc} + g_{pc} \big(
         s\,[b_c(w_i) + u_c(w_i)\,z_i(t)] + \tau\, v_c\, \pi(t; w_i)
-        + \kappa \sum_e \sqrt{w_{ie}}\, \sigma_{ec}\, z_{ie}(t) + \nu\, n_{ic}(t) \big)
+        + \kappa \sum_e \sqrt{w_{ie}}\, \sigma_{ec}\, z_{ie}(t) + \chi\, q_{ic}(t)
+        + \nu\, n_{ic}(t) \big)
 
     with :math:`w_i` the clip's emotion weights (``ambiguity``), :math:`b` and :math:`u` the bias
     and the loading on a random common source :math:`z`, both weighted means over the emotions;
     :math:`v` one loading for all emotions, :math:`\pi` the weighted mean of the emotions'
     patterns brought to unit power, :math:`\sigma` a sign for each emotion and channel with a
-    source of its own for each emotion (``coupling``), and :math:`n` the noise. :math:`z` and the
+    source of its own for each emotion (``coupling``), :math:`q` in ``motion`` a source that lively
+    clips alone have and elsewhere a bias and a loading as above, in lively clips for the weights
+    of the emotion before (``context``), and :math:`n` the noise. :math:`z` and the
     slow noise are made of whole periods over the clip with random phases, which look the same
     from every point in time: this is why turning the pattern cannot show in any statistic that
     ignores the order.
@@ -192,6 +207,7 @@ def make_emotion_views(
         "spatial": spatial,
         "temporal": temporal,
         "coupling": coupling,
+        "context": context,
         "ambiguity": ambiguity,
         "person_shift": person_shift,
         "noise": noise,
@@ -199,17 +215,18 @@ def make_emotion_views(
         "shortest": shortest,
     }
     _check_parameters(parameters)
-    streams = _streams(random_state, 3 + len(_MODALITIES))
+    streams = _streams(random_state, 3 + len(_MODALITIES) + 1)
     person = np.repeat(np.arange(n_people), n_clips_per_emotion * n_emotions)
     stronger = _random_order(streams[0], n_people, n_clips_per_emotion, n_emotions)
     weights, label = _draw_label(streams[0], stronger, n_emotions, ambiguity)
     duration = streams[1].uniform(size=len(person)) * (1 - shortest) + shortest
     absent = _draw_absent(streams[2], len(person), missing)
-    knobs = _Knobs(spatial, temporal, coupling, person_shift, noise, missing)
+    lively = streams[-1].integers(2, size=len(person))
+    knobs = _Knobs(spatial, temporal, coupling, context, person_shift, noise, missing)
     arrays = {
-        name: _record(stream, modality, _Clips(person, weights, duration, gone), knobs)
+        name: _record(stream, modality, _Clips(person, weights, lively, duration, gone), knobs)
         for (name, modality), stream, gone in zip(
-            _MODALITIES.items(), streams[3:], absent.T, strict=True
+            _MODALITIES.items(), streams[3:-1], absent.T, strict=True
         )
     }
     emotions = _numbered("emotion", n_emotions)
@@ -295,6 +312,7 @@ def _record(rng: Generator, modality: _Modality, clips: _Clips, knobs: _Knobs) -
     unmeasured = (time >= 1) | _draw_gaps(rng, time, knobs.missing) | clips.absent[:, np.newaxis]
     # Drawn last: data of versions without it stay what they were.
     values += knobs.coupling * _coupling(rng, modality, clips.weights, time)
+    values += knobs.context * _contextual(rng, modality, clips.weights, clips.lively, time)
     values = offset + gain * values
     return np.where(unmeasured[:, np.newaxis], np.nan, values).astype(np.float32)
 
@@ -337,6 +355,18 @@ def _coupling(
     # Roots and a source for each emotion: the power of a channel is the same for mixtures too.
     source = np.sqrt(weights)[:, :, np.newaxis] * _slow(rng, n_emotions, time)
     return _COUPLED * (sign @ source)
+
+
+def _contextual(
+    rng: Generator, modality: _Modality, weights: np.ndarray, lively: np.ndarray, time: np.ndarray
+) -> np.ndarray:
+    """Whether a clip is lively; or else the cues, each of which stands for two emotions."""
+    if modality.shows_context:
+        shape = modality.n_channels, 1
+        loading = rng.choice([-1, 1], shape) * rng.uniform(0.5, 1.5, shape)
+        return _LIVELY * lively[:, np.newaxis, np.newaxis] * loading * _slow(rng, 1, time)
+    looks_like = np.where(lively[:, np.newaxis], np.roll(weights, 1, axis=1), weights)
+    return _CUE * _spatial(rng, modality, looks_like, time)
 
 
 def _noise(rng: Generator, modality: _Modality, time: np.ndarray) -> np.ndarray:

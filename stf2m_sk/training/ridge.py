@@ -14,7 +14,7 @@ __all__ = ["choose_ridges", "choose_rules_share"]
 
 _RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _TRUSTS = (0.5, 0.15, 0.05, 0.015)  # in the level, with the course having 1
-_RULES_SHARES = (0.03, 0.1, 0.3, 1.0)
+_RULES_SHARES = (0.03, 0.1, 0.3, 1.0, 3.0)
 _N_FOLDS = 5
 _FEWEST = 10  # clips or, with groups, 3 people: fewer say nothing
 

@@ -114,9 +114,10 @@ class TestRandomState:
             return make_emotion_views(**common, **knobs).views["voice"].astype(np.float64)
 
         silent = signal(spatial=0, temporal=0)
-        both = signal(spatial=1, temporal=2, coupling=3)
+        both = signal(spatial=1, temporal=2, coupling=3, context=1)
         added = signal(spatial=1, temporal=0) + signal(spatial=0, temporal=2) - 2 * silent
         added += signal(spatial=0, temporal=0, coupling=3) - silent
+        added += signal(spatial=0, temporal=0, context=1) - silent
         np.testing.assert_allclose(both - silent, added, atol=1e-5)
 
 
@@ -236,6 +237,34 @@ class TestCoupling:
         even, uneven = power[share < 0.6], power[share > 0.9]
         error = np.sqrt(even.var(axis=0) / len(even) + uneven.var(axis=0) / len(uneven))
         assert (np.abs(even.mean(axis=0) - uneven.mean(axis=0)) < 4 * error).all()
+
+
+class TestContext:
+    def test_an_emotion_looks_as_the_next_one_where_clips_are_lively(self):
+        silent = {"spatial": 0, "temporal": 0, "context": 1}
+        data = make_emotion_views(**SMALL, **PLAIN, **silent, random_state=0)
+        lively = data.views["motion"].std(axis=(1, 2)) > 0
+        assert 0.2 < lively.mean() < 0.8
+        for name in ("skin", "pulse", "voice"):
+            # The common source is of whole periods: its mean over time is 0.
+            looks = data.views[name].mean(axis=2).astype(np.float64)
+            order = data.target_names.tolist()
+            for i, emotion in enumerate(order):
+                following = order[(i + 1) % len(order)]
+                here = looks[lively & (data.target == emotion)]
+                there = looks[~lively & (data.target == following)]
+                np.testing.assert_allclose(here, here[:1] + 0 * here, atol=1e-4)
+                np.testing.assert_allclose(there, here[:1] + 0 * there, atol=1e-4)
+
+    def test_only_cue_and_context_together_tell(self):
+        data = generate(spatial=0, temporal=0, context=1, ambiguity=0)
+        lively = data.views["motion"].std(axis=2).mean(axis=1, keepdims=True)
+        lively = np.where(lively > np.median(lively), 1.0, -1.0)
+        cues = means(data.views)
+        summed, multiplied = np.hstack([cues, lively]), np.hstack([cues, lively * cues])
+        assert_chance(lively, data)
+        assert accuracy(summed, data) < 0.6  # every cue stands for two emotions
+        assert accuracy(multiplied, data) > accuracy(summed, data) + 0.15
 
 
 class TestPersonShift:
@@ -399,6 +428,7 @@ class TestLaws:
         spatial=st.floats(0, 5),
         temporal=st.floats(0, 5),
         coupling=st.floats(0, 5),
+        context=st.floats(0, 5),
         ambiguity=st.floats(0, 1),
         person_shift=st.floats(0, 5),
         noise=st.floats(0, 5),

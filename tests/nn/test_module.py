@@ -1,5 +1,6 @@
 """The wired network: what calibration sets, what preparing and embedding promise."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -523,6 +524,20 @@ class TestRead:
             largest = np.linalg.norm(own, axis=1).max()
             assert (left @ components.directions).abs().max() < 1e-2 * largest
 
+    def test_of_ready_clips_is_the_same(self):
+        module = calibrated(random_signals(30))
+        signals = random_signals(7, seed=1)
+        signals[0][2] = torch.nan  # a clip without its first modality
+        torch.testing.assert_close(
+            module.read_ready(module.prepare(signals)), module.read(signals), rtol=0, atol=0
+        )
+
+    def test_rules_part_is_that_of_the_embeddings(self):
+        module = calibrated(random_signals(30))
+        clips = module.prepare(random_signals(7, seed=1))
+        part = module.embed(clips).split(module.block_sizes, dim=1)[-1]
+        torch.testing.assert_close(module.rules_part(clips), part)
+
     def test_training_clips_have_nothing_novel_where_all_their_directions_are_kept(self):
         signals = random_signals(6)
         module = calibrated(signals, kernel_dim=20, consequent_dim=6)
@@ -669,6 +684,38 @@ class TestRidges:
         alone, with_support = (module.ridge(n_support=n).detach() for n in (0, 3))
         np.testing.assert_allclose(with_support, all_of(1.0, 6.0), rtol=1e-5)
         np.testing.assert_allclose(alone, all_of(0.1, 6.0), rtol=1e-5)
+
+    @pytest.mark.parametrize("share", [0.03, 2.0])
+    def test_rules_say_a_share_of_what_kernels_say(self, share):
+        module = make_module()
+        module.start_ridges(0.1, 6.0)
+        module.share_with_rules(share)
+        for n_support in (0, 3):
+            _, *parts = module.ridge(n_support=n_support)[: module.embedding_size].split(
+                module.block_sizes
+            )
+            course, level, rules = (part[0].item() for part in parts)
+            assert 1 / rules == pytest.approx(share * (1 / course + 1 / level), rel=1e-5)
+
+    def test_of_another_learner_and_fewer_novel_columns(self):
+        module = make_module()
+        module.start_ridges(0.1, 6.0)
+        learner = copy.deepcopy(module.learner)
+        with torch.no_grad():
+            learner.log_ridge.add_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+        ridge = module.ridge(n_support=1, learner=learner, novelty_sizes=[2, 0, 1])
+        expected = learner.log_ridge.exp()
+        torch.testing.assert_close(ridge[module.embedding_size + 1 :], expected[[1, 1, 3]])
+        blocks = expected.repeat_interleave(torch.tensor(module.block_sizes))
+        torch.testing.assert_close(ridge[: module.embedding_size], blocks)
+
+    def test_a_silent_learner_shifts_nobody(self):
+        module = make_module()
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        module.silence_learner()
+        for name, value in module.state_dict().items():
+            assert torch.equal(value, before[name]) == (name != "learner.shift_share")
+        assert module.learner.shift_share == 0
 
     def test_what_is_novel_is_trusted_as_what_is_not(self):
         module = make_module()

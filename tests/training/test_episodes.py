@@ -224,6 +224,15 @@ class TestChance:
         np.testing.assert_allclose(forwards.mean(), 0.25, atol=0.04)
         np.testing.assert_allclose(backwards.mean(), 0.25, atol=0.04)
 
+    @pytest.mark.parametrize("share", [0.0, 1.0])
+    def test_all_or_none_of_the_episodes_are_in_recording_order(self, share):
+        sampler = make_sampler(np.tile([0, 1, 2], 8), n_episodes=500, ordered_share=share)
+        batch = sampler.draw()
+        forwards = (batch.support.max(-1) < batch.query.min(-1)).all(1)
+        backwards = (batch.support.min(-1) > batch.query.max(-1)).all(1)
+        in_order = (forwards | backwards).mean()
+        assert in_order == 1.0 if share else in_order < 0.05
+
     @pytest.mark.parametrize("n_query", [1, 3, 6])
     def test_ordered_episodes_ask_nothing_of_the_side_of_the_support(self, n_query):
         sampler = make_sampler(

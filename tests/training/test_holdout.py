@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stf2m_sk.training.holdout import hold_out
+from stf2m_sk.training.holdout import halve, hold_out
 
 laws = settings(deadline=None, max_examples=60)
 
@@ -81,3 +81,43 @@ def test_only_the_random_state_decides():
     )
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
     assert (first == again).all() and (first != other).any()
+
+
+class TestHalve:
+    @pytest.mark.parametrize("n_people", [4, 5, 9])
+    def test_people_are_shared_out(self, n_people):
+        groups, codes = np.repeat(np.arange(n_people), 4), np.tile([0, 0, 1, 1], n_people)
+        first, second = halve(codes, groups, np.random.RandomState(0))
+        assert sorted([*first, *second]) == list(range(len(codes)))
+        people = set(groups[first]), set(groups[second])
+        assert not people[0] & people[1]
+        assert len(people[0]) - len(people[1]) in (0, 1)
+
+    def test_without_people_clips_of_each_class_are(self):
+        codes = np.repeat([0, 1, 2], [4, 5, 8])
+        first, second = halve(codes, None, np.random.RandomState(0))
+        assert sorted([*first, *second]) == list(range(17))
+        counts = [np.bincount(codes[rows], minlength=3) for rows in (first, second)]
+        assert (abs(counts[0] - counts[1]) <= 1).all()
+
+    @pytest.mark.parametrize(
+        ("codes", "groups"),
+        [
+            ([0, 0, 1, 1], [0, 0, 0, 0]),  # one person
+            ([0, 0, 1, 1, 0, 1, 2, 2], [0] * 4 + [1] * 4),  # the other has one class twice
+            ([0, 0, 0, 1, 1, 1], None),  # a half has one clip of a class
+        ],
+    )
+    def test_none_where_a_half_could_not_form_an_episode(self, codes, groups):
+        groups = None if groups is None else np.array(groups)
+        for seed in range(10):
+            assert halve(np.array(codes), groups, np.random.RandomState(seed)) is None
+
+    def test_only_the_random_state_decides(self):
+        codes = np.repeat([0, 1], 20)
+        state = np.random.get_state()[1].copy()  # noqa: NPY002
+        first, again, other = (
+            halve(codes, None, np.random.RandomState(seed))[0] for seed in (1, 1, 2)
+        )
+        assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+        assert first.tolist() == again.tolist() != other.tolist()

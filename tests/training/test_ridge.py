@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 
 from stf2m_sk.training import ridge as ridge_file
-from stf2m_sk.training.ridge import choose_ridges
+from stf2m_sk.training.ridge import choose_ridges, choose_rules_share
 
 
 def clips(n_people=10, n_clips=20, person_noise=0.0, clip_noise=0.1, dim=30, seed=0):
@@ -93,6 +93,47 @@ class TestLevel:
     def test_is_trusted_less_where_people_differ_in_it(self):
         assert self.trust(level_shift=0.0) == pytest.approx(max(ridge_file._TRUSTS))
         assert self.trust(level_shift=1.0) == pytest.approx(min(ridge_file._TRUSTS))
+
+
+class TestRulesShare:
+    @staticmethod
+    def share(told_by_rules, groups="people"):
+        """Share of rules that tell the classes, or do not, beside kernels that do not."""
+        kernels, membership, people = clips(person_noise=0.5)
+        kernels[:, 0] = 0.0
+        rules = torch.randn(len(kernels), 20, generator=torch.Generator().manual_seed(0))
+        if told_by_rules:
+            rules = 0.1 * rules
+            rules[:, 0] += 0.5 * (2.0 * membership[:, 0] - 1.0)
+        groups = people if groups == "people" else None
+        return choose_rules_share(kernels, rules, membership, groups, np.random.RandomState(0))
+
+    @pytest.mark.parametrize("groups", ["people", None])
+    def test_is_small_where_they_say_nothing_and_large_where_they_do(self, groups):
+        assert self.share(False, groups) == min(ridge_file._RULES_SHARES)
+        assert self.share(True, groups) == max(ridge_file._RULES_SHARES)
+
+    def test_is_that_of_scikit_learn(self):
+        kernels, membership, groups = clips(person_noise=0.3, dim=5)
+        rules = kernels.square()
+        targets = 2.0 * membership.double().numpy() - 1.0
+        errors = []
+        for share in ridge_file._RULES_SHARES:
+            X = torch.cat([kernels, share**0.5 * rules, torch.ones(200, 1)], dim=1).double().numpy()
+            model = Ridge(1.0, fit_intercept=False)
+            folds = GroupKFold(5).split(X, groups=groups)
+            wrong = [model.fit(X[a], targets[a]).predict(X[b]) - targets[b] for a, b in folds]
+            errors.append(sum((one**2).sum() for one in wrong))
+        chosen = choose_rules_share(kernels, rules, membership, groups, np.random.RandomState(0))
+        assert chosen == ridge_file._RULES_SHARES[np.argmin(errors)]
+
+    def test_too_few_say_nothing(self):
+        embeddings, membership, groups = clips(n_people=2, n_clips=4)
+        for given in (None, groups):
+            given = choose_rules_share(
+                embeddings, embeddings, membership, given, np.random.RandomState(0)
+            )
+            assert given is None
 
 
 class TestTooFew:
