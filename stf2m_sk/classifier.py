@@ -92,14 +92,16 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Factor of the weight that meta-training has learned for a support clip: above 1 trusts the
         person more, below 1 the population.
     spatial : bool, default=True
-        False leaves the spatial convolutions out: each kernel sees one channel alone. This switch
-        and the next three are for ablation: see what a part is worth on your recordings.
+        False leaves the spatial convolutions out: each random kernel sees one channel alone, and
+        the learned convolutions, which see them together, count for nothing. This switch and the
+        next three are for ablation: see what a part is worth on your recordings.
     temporal : bool, default=True
         False leaves the temporal convolutions out: the order of the frames is lost.
     rules : bool, default=True
         False lets the fuzzy rules count for nothing.
     meta_rnn : bool, default=True
-        False leaves the meta-recurrent learner as it starts: one exact step, never trained.
+        False leaves of the meta-recurrent learner a ridge regression on the population and the
+        support: no knowledge of how people and classes differ, no gates.
     pretrained : STF2MClassifier, FrozenEstimator, str or path-like, default=None
         A fitted classifier, a frozen one, or the file of a saved one. `fit` then does not
         meta-train: it is `adapt` of that classifier to the clips given, with the `priors`,

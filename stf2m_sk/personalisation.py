@@ -53,9 +53,11 @@ def merge(old: Support | None, new: Support) -> Support:
         embeddings = np.concatenate([old.embeddings, new.embeddings])
         new = Support(embeddings, join_labels([old.labels, new.labels]))
     _, codes = np.unique(new.labels, return_inverse=True)
-    # Any order will do that the clips alone decide; that of their bytes is quickly found.
+    # Any order will do that the clips alone decide. Their first value is quickly compared, and
+    # rounding hardly moves it; bytes decide where it is the same.
+    first = new.embeddings[:, 0].tolist()
     rows = [row.tobytes() for row in new.embeddings]
-    order = sorted(range(len(codes)), key=lambda i: (codes[i], rows[i]))
+    order = sorted(range(len(codes)), key=lambda i: (codes[i], first[i], rows[i]))
     return Support(new.embeddings[order], new.labels[order])
 
 

@@ -51,16 +51,15 @@ class TestTemporal:
 
 class TestSpatial:
     @pytest.mark.parametrize("spatial", [False, True])
-    def test_kernels_and_units_mix_channels_by_it_alone(self, quick, spatial):
+    def test_channels_are_seen_together_by_it_alone(self, quick, spatial):
         source = np.random.default_rng(0)
         X, y = source.normal(size=(24, 4, 12)), np.repeat(["calm", "tense"], 12)
         fitted = quick(spatial=spatial, n_kernels=40).fit(X, y)
         module = fitted.net_.module_
         n_mixed = (module.kernels[0].mixtures != 0).sum(1)
-        encoder = module.encoders[0]
-        units = (encoder.spatial.weight * encoder.sees != 0).reshape(8, -1, 4).any(1).sum(1)
         assert (n_mixed.max() > 1) == spatial
-        assert units.tolist() == [4 if spatial else 1] * 8
+        # What is learned sees them all.
+        assert (module.learner.log_ridge[0].exp() < 1e8) == spatial
 
     @pytest.mark.parametrize("spatial", [False, True])
     def test_finds_how_channels_go_together(self, spatial):
@@ -90,7 +89,7 @@ class TestRules:
             placed = moved.net_.module_.rules
             placed.set_antecedents(placed.centers.flip(1) + 0.3, 2 * placed.log_widths.exp())
             change = np.abs(moved.decision_function(people.new_views) - answer).max()
-            assert change > 1e-2 if rules else change < 1e-4
+            assert change > 1e-3 if rules else change < 1e-4, change
 
     def test_without_them_consequents_are_next_to_nothing(self, quick, arrays):
         sizes = []
@@ -110,7 +109,7 @@ class TestRules:
 
 class TestMetaRnn:
     @pytest.mark.parametrize("validation_fraction", [0.0, 0.4])
-    def test_without_it_the_learner_stays_as_it_starts(self, quick, people, validation_fraction):
+    def test_without_it_nothing_is_learned(self, quick, people, validation_fraction):
         learned = quick(validation_fraction=validation_fraction, max_epochs=2)
         fixed = quick(validation_fraction=validation_fraction, max_epochs=2, meta_rnn=False)
         states = []
@@ -119,26 +118,21 @@ class TestMetaRnn:
             states.append(classifier.net_.module_.learner.state_dict())
         sizes = fixed.net_.module_.sizes
         fresh = STF2MModule(sizes, generator=torch.Generator()).learner.state_dict()
-        drawn = ("cell.", "log_ridge")  # where the gate is 0 the cell has no say
+        but = ("cell.", "log_ridge", "shift_share")  # where the gate is 0 the cell has no say
         for name in fresh:
-            assert name.startswith(drawn) or torch.equal(states[1][name], fresh[name]), name
-        assert not torch.equal(states[0]["gate.weight"], fresh["gate.weight"])
-        assert not torch.equal(states[0]["log_support_weight"], fresh["log_support_weight"])
+            assert name.startswith(but) or torch.equal(states[1][name], fresh[name]), name
+        assert states[1]["shift_share"] == 0
+        assert not torch.equal(states[0]["log_scale"], fresh["log_scale"])
 
-    def test_the_answer_is_then_one_exact_step(self, quick, people):
+    def test_the_answer_is_then_a_ridge_regression(self, quick, people):
         """A ridge regression on population and support, in NumPy."""
         fitted = quick(meta_rnn=False).fit(people.views, people.target, groups=people.groups)
         adapted = fitted.adapt(people.new_views[:5], people.new_target[:5], classes=fitted.classes_)
         module, population = adapted.net_.module_, adapted._population
         clips, labels = adapted.support_
         n_familiar = module.embedding_size
-        prototypes = dict(
-            zip(adapted.population_classes_, population.prototypes.numpy(), strict=True)
-        )
-        expected = np.array([prototypes[label] for label in labels])
-        shift = (clips[:, :n_familiar] - expected).sum(0) / (5 + 4)
-        assert_allclose(adapted._state.shift, shift, rtol=1e-9, atol=1e-12)
-        design = np.c_[clips[:, :n_familiar] - shift, np.ones(5), clips[:, n_familiar:]]
+        assert (adapted._state.shift == 0).all()
+        design = np.c_[clips[:, :n_familiar], np.ones(5), clips[:, n_familiar:]]
         n_novel = clips.shape[1] - n_familiar
         ridge = module.ridge(n_support=5).detach().double().numpy()
         prior = np.pad(population.precision.numpy(), (0, n_novel)) + np.diag(ridge)

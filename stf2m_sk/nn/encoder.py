@@ -112,8 +112,6 @@ class ModalityEncoder(nn.Module):
         Number of temporal blocks.
     dropout_share : float
         Share dropped in training, in the blocks and before the last layer.
-    spatial : bool, default=True
-        False lets every unit of the first layer see one channel alone.
     temporal : bool, default=True
         False leaves patches, places and temporal blocks out: the order of the frames is lost.
     generator : torch.Generator
@@ -145,7 +143,6 @@ class ModalityEncoder(nn.Module):
         embedding_dim: int,
         n_blocks: int,
         dropout_share: float,
-        spatial: bool = True,
         temporal: bool = True,
         generator: torch.Generator,
     ) -> None:
@@ -154,8 +151,6 @@ class ModalityEncoder(nn.Module):
         self.n_patches = math.ceil(n_timesteps / self.patch)
         self.dropout_share = dropout_share
         self.spatial = linear(n_channels * self.patch, hidden_dim, generator=generator)
-        # Which weights of the spatial convolution there are.
-        self.register_buffer("sees", _sees(n_channels, self.patch, hidden_dim, spatial))
         self.position = linear(2 * _FREQUENCIES, hidden_dim, generator=generator, bias=False)
         self.position.requires_grad_(temporal)
         self.blocks = nn.ModuleList(
@@ -188,8 +183,7 @@ class ModalityEncoder(nn.Module):
             The row of a clip without a measured frame is defined, but means nothing.
         """
         hidden, frames = self._patches(signal, frames)
-        mixed = F.linear(hidden, self.spatial.weight * self.sees, self.spatial.bias)
-        hidden = (mixed + self.position(self._places(hidden))) * frames
+        hidden = (self.spatial(hidden) + self.position(self._places(hidden))) * frames
         for block in self.blocks:
             hidden = block(hidden, frames, generator)
         pooled = self._pool(self.norm(hidden), frames)
@@ -221,15 +215,6 @@ class ModalityEncoder(nn.Module):
         variance = ((hidden - mean[:, None]).square() * frames).sum(1) / count
         deviation = (variance + 1e-5).sqrt()
         return torch.cat([attended.reshape(n_clips, hidden_dim), mean, deviation], dim=1)
-
-
-def _sees(n_channels: int, patch: int, hidden_dim: int, spatial: bool) -> Tensor:
-    """1 where a unit sees a channel: of all, or of one, the channels shared out over the units."""
-    if spatial:
-        return torch.ones(1, 1)
-    own = torch.arange(hidden_dim) * n_channels // hidden_dim
-    channel = torch.arange(n_channels).repeat(patch)
-    return (own[:, None] == channel).float()
 
 
 def fuse(embeddings: Tensor, present: Tensor) -> Tensor:

@@ -94,7 +94,6 @@ class STF2MModule(nn.Module):
                 embedding_dim=sizes.embedding_dim,
                 n_blocks=sizes.n_blocks,
                 dropout_share=sizes.dropout,
-                spatial=sizes.spatial,
                 temporal=sizes.temporal,
                 generator=generator,
             )
@@ -341,6 +340,11 @@ class STF2MModule(nn.Module):
     def silence_rules(self) -> None:
         """Let what the rules say count for nothing."""
         self.learner.log_ridge[_RULES] = math.log(_NO_TRUST)
+
+    @torch.no_grad()
+    def silence_training(self) -> None:
+        """Let what was trained, which sees all channels together, count for nothing."""
+        self.learner.log_ridge[_LEARNED] = math.log(_NO_TRUST)
 
     @torch.no_grad()
     def distrust_training(self, factor: float) -> None:

@@ -151,7 +151,9 @@ def meta_train(
     module.learner.requires_grad_(False)  # on the encoder's own people it would learn to trust it
     net.partial_fit(dataset)
     module.learner.requires_grad_(True)
-    if new is not None:
+    if not sizes.spatial:
+        module.silence_training()
+    elif new is not None:
         choose_distrust(module, dataset, list(new.batches(_DISTRUST_BATCHES)))
     else:
         module.distrust_training(_UNSEEN_DISTRUST)

@@ -109,7 +109,7 @@ def plain_pool(encoder, hidden, frames):
     return np.concatenate([*attended, hidden.mean(0), deviation])
 
 
-def plain_encoder(encoder, signal, frames, *, spatial=True):
+def plain_encoder(encoder, signal, frames):
     """One clip: signal (n_channels, n_frames), frames (n_frames,)."""
     n_frames, size = signal.shape[1], encoder.patch
     hidden, measured = [], []
@@ -120,13 +120,6 @@ def plain_encoder(encoder, signal, frames, *, spatial=True):
         patch[: len(part)] = part
         measured.append(float(frames[start : start + size].any()))
         value = affine(patch.ravel(), encoder.spatial)
-        if not spatial:  # units in as many groups as there are channels
-            n_units = len(value)
-            for unit in range(n_units):
-                alone = np.zeros_like(patch)
-                own = unit * patch.shape[1] // n_units
-                alone[:, own] = patch[:, own]
-                value[unit] = affine(alone.ravel(), encoder.spatial)[unit]
         value = value + affine(place, encoder.position)
         hidden.append(value * measured[-1])
     hidden = np.array(hidden)
@@ -182,37 +175,17 @@ class TestModalityEncoder:
             np.testing.assert_allclose(out[i], expected, rtol=1e-8, atol=1e-10)
 
     @pytest.mark.parametrize("temporal", [False, True])
-    @pytest.mark.parametrize("spatial", [False, True])
     @pytest.mark.parametrize(("n_timesteps", "n_frames"), [(20, 26), (1000, 31)])
-    def test_equals_the_plain_evaluation_without_a_part(
-        self, n_timesteps, n_frames, spatial, temporal
-    ):
-        encoder = make_encoder(3, n_timesteps, spatial=spatial, temporal=temporal)
+    def test_equals_the_plain_evaluation_without_a_part(self, n_timesteps, n_frames, temporal):
+        encoder = make_encoder(3, n_timesteps, temporal=temporal)
         assert (encoder.patch > 1) == (temporal and n_timesteps > 100)
         assert len(encoder.blocks) == (2 if temporal else 0)
         signal, frames = random_clips(2, 3, n_frames, missing=0.4)
         out = encoder(signal, frames).detach().numpy()
         for i in range(2):
             clip = signal[i].numpy(), frames[i].numpy()
-            expected = plain_encoder(encoder, *clip, spatial=spatial)
+            expected = plain_encoder(encoder, *clip)
             np.testing.assert_allclose(out[i], expected, rtol=1e-8, atol=1e-10)
-
-    @pytest.mark.parametrize("n_timesteps", [20, 1000])
-    @pytest.mark.parametrize("n_channels", [1, 3, 8, 11])
-    def test_a_unit_that_is_not_spatial_sees_one_channel(self, n_channels, n_timesteps):
-        """By what the first temporal block is given; the channels are shared out evenly."""
-        encoder, given = make_encoder(n_channels, n_timesteps, spatial=False), []
-        encoder.blocks[0].register_forward_pre_hook(lambda block, args: given.append(args[0]))
-        signal = torch.randn(1, n_channels, 40, generator=generator()).double()
-        encoder(signal, torch.ones(1, 40).double())
-        for channel in range(n_channels):
-            moved = signal.clone()
-            moved[:, channel] += 1.0
-            encoder(moved, torch.ones(1, 40).double())
-        moves = torch.stack([(hidden != given[0]).any(1)[0] for hidden in given[1:]])
-        assert (moves.sum(0) == 1).all()
-        counts = moves.sum(1)
-        assert counts.max() - counts.min() <= 1
 
     @pytest.mark.parametrize("n_timesteps", [20, 1000])
     def test_without_temporal_convolutions_the_order_of_frames_is_lost(self, n_timesteps):
