@@ -209,7 +209,9 @@ class MetaRecurrentLearner(nn.Module):
     told apart that differs from all others in directions of its own.
 
     The query is modulated by the person's shift: the support's mean difference from the
-    population's prototypes of the same emotions, shrunk by n / (n + 4).
+    population's prototypes of the same emotions, of which a share n / (n + 4) is believed. As far
+    as the shift is known it is no longer in doubt: the same share of what the population's people
+    differ by (`MetaKnowledge.shifts`) is taken out of A.
 
     Parameters
     ----------
