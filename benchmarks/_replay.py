@@ -93,7 +93,7 @@ class Trace:
     def __init__(self) -> None:
         self.start: dict[str, Any] = {}
         self.passes: list[tuple[str, Any]] = []
-        self.learner_batches: list | None = None
+        self.afterwards: list[tuple[Callable, Any]] = []  # what else episodes decide, and which
         self.training_seconds = 0.0  # from the first batch to the population's sums
 
     @property
@@ -117,10 +117,10 @@ class Trace:
             **self.start["optimisation"],
         ).initialize()
         net.clips_ = self.start["dataset"]
-        return lambda: _run_bare(net, self.passes, self.learner_batches)
+        return lambda: _run_bare(net, self.passes, self.afterwards)
 
 
-def _run_bare(net: EpisodicNet, passes: list, learner_batches: list | None) -> None:
+def _run_bare(net: EpisodicNet, passes: list, afterwards: list) -> None:
     module, criterion, optimizer = net.module_, net.criterion_, net.optimizer_
     for kind, batch in passes:
         if kind == "remember":
@@ -134,9 +134,9 @@ def _run_bare(net: EpisodicNet, passes: list, learner_batches: list | None) -> N
             module.eval()
             with torch.no_grad():
                 criterion.of_validation(net.infer(batch))
-    if learner_batches is not None:
-        module.learner.requires_grad_(True)
-        meta_train.train_learner(module, net.clips_, learner_batches)
+    module.learner.requires_grad_(True)
+    for decide, batches in afterwards:
+        decide(module, net.clips_, batches)
     module.eval()
     meta_train.gather_population(module, net.clips_)
 
@@ -151,7 +151,8 @@ def traced() -> Iterator[Trace]:
             (EpisodicNet, "train_step", _note_pass("train")),
             (EpisodicNet, "validation_step", _note_pass("validate")),
             (EpisodicNet, "_remember", _note_pass("remember")),
-            (meta_train, "train_learner", _note_learner),
+            (meta_train, "choose_distrust", _note_decision),
+            (meta_train, "train_learner", _note_decision),
             (meta_train, "gather_population", _note_end),
         ):
             noted = noting(trace, getattr(place, attribute))
@@ -165,6 +166,7 @@ def _note_start(trace: Trace, partial_fit: Callable) -> Callable:
         params = net.get_params(deep=False)
         kept = {k: v for k, v in params.items() if k not in own and not k.startswith("callbacks")}
         trace.passes.clear()
+        trace.afterwards.clear()
         trace.start = {
             "module": copy.deepcopy(net.module),
             "criterion": copy.deepcopy(net.criterion),
@@ -192,10 +194,10 @@ def _note_pass(kind: str) -> Callable:
     return noting
 
 
-def _note_learner(trace: Trace, train_learner: Callable) -> Callable:
+def _note_decision(trace: Trace, decide: Callable) -> Callable:
     def noted(module, dataset, batches):
-        trace.learner_batches = list(batches)
-        return train_learner(module, dataset, batches)
+        trace.afterwards.append((decide, batches))
+        return decide(module, dataset, batches)
 
     return noted
 
