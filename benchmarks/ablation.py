@@ -98,7 +98,7 @@ CELLS = [
         ambiguity=0.0,
         person_shift=0.5,
     ),
-    _knob("meta", [FULL, "no meta-recurrent learner"], person_shift=2.0),
+    _knob("meta", [FULL, "no meta-recurrent learner"], person_shift=2.0, ambiguity=0.0),
     _knob("views", GAPPED, missing=MISSING),
     Cell("noneeg_stress", "new-person", WHOLE),
     Cell("ravdess_speech", "new-person", WHOLE),
