@@ -18,7 +18,7 @@ from stf2m_sk._validation import (
     resolve_device,
     torch_threads,
 )
-from stf2m_sk.nn.meta_rnn import MetaKnowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge
 from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.personalisation import Support, embed_views, join_labels, knowledge_of, merge
 from stf2m_sk.pretrained import resolve_pretrained

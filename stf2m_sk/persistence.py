@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from stf2m_sk._validation import resolve_device
-from stf2m_sk.nn.meta_rnn import MetaKnowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.personalisation import Support

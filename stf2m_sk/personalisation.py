@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stf2m_sk.nn.meta_rnn import Classes, MetaKnowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge
+from stf2m_sk.nn.meta_rnn import Classes
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.views import Views
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from stf2m_sk import Views, personalisation
-from stf2m_sk.nn.meta_rnn import MetaKnowledge, gather_knowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge, gather_knowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.personalisation import (

@@ -16,7 +16,8 @@ from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.model_selection._episodes import Episode
 from stf2m_sk.model_selection._fitting import Signals
 from stf2m_sk.model_selection._scoring import Answer
-from stf2m_sk.nn.meta_rnn import Classes, MetaKnowledge, MetaRecurrentLearner
+from stf2m_sk.nn.knowledge import MetaKnowledge
+from stf2m_sk.nn.meta_rnn import Classes, MetaRecurrentLearner
 from stf2m_sk.personalisation import join_labels, knowledge_of
 
 __all__ = ["answer_batch", "can_batch"]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stf2m_sk.nn.meta_rnn import MetaKnowledge, MetaRecurrentLearner, gather_knowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge, gather_knowledge
+from stf2m_sk.nn.meta_rnn import MetaRecurrentLearner
 from stf2m_sk.training.clips import TrainingClips
 from stf2m_sk.training.episodes import EpisodeBatch
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from stf2m_sk.nn.meta_rnn import MetaKnowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.training.answers import (
     EpisodeTensors,

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stf2m_sk.nn.meta_rnn import MetaKnowledge, MetaRecurrentLearner
+from stf2m_sk.nn.knowledge import MetaKnowledge
+from stf2m_sk.nn.meta_rnn import MetaRecurrentLearner
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.training.answers import SHOTS, EpisodeTensors, population_of, sides
 from stf2m_sk.training.clips import TrainingClips, embed_all

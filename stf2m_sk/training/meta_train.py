@@ -13,7 +13,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler, PassthroughScoring
 from torch.optim.lr_scheduler import OneCycleLR
 
 from stf2m_sk.fuzzy import place_rules
-from stf2m_sk.nn.meta_rnn import MetaKnowledge, gather_knowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge, gather_knowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.nn.sizes import ModuleSizes
 from stf2m_sk.training.callbacks import ProgressBar

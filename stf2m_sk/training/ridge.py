@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold
 from torch import Tensor
 
-from stf2m_sk.nn.meta_rnn import gather_knowledge, with_offset
+from stf2m_sk.nn.knowledge import gather_knowledge, with_offset
 
 __all__ = ["choose_ridges", "choose_rules_share"]
 

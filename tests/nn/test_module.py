@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stf2m_sk.nn.clips import Clips
-from stf2m_sk.nn.meta_rnn import Classes, gather_knowledge
+from stf2m_sk.nn.knowledge import gather_knowledge
+from stf2m_sk.nn.meta_rnn import Classes
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.nn.sizes import ModuleSizes
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stf2m_sk.nn.clips import Clips
-from stf2m_sk.nn.meta_rnn import MetaKnowledge, MetaRecurrentLearner, gather_knowledge
+from stf2m_sk.nn.knowledge import MetaKnowledge, gather_knowledge
+from stf2m_sk.nn.meta_rnn import MetaRecurrentLearner
 from stf2m_sk.training.answers import SHOTS, EpisodeTensors, answer_episodes, population_of
 from stf2m_sk.training.clips import TrainingClips
 from stf2m_sk.training.episodes import EpisodeSampler

@@ -11,7 +11,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from stf2m_sk.nn.meta_rnn import gather_knowledge
+from stf2m_sk.nn.knowledge import gather_knowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.training import meta_train as meta_train_file
 from stf2m_sk.training import net as net_file

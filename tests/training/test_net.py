@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stf2m_sk.nn.meta_rnn import gather_knowledge
+from stf2m_sk.nn.knowledge import gather_knowledge
 from stf2m_sk.nn.module import STF2MModule
 from stf2m_sk.training import meta_train
 from stf2m_sk.training import net as net_file
