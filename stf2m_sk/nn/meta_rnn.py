@@ -19,6 +19,7 @@ _STEPS = 3
 _MEMORY = 8
 _INPUTS = 6
 _CLIPS_OF_ONE_UNIT = 500.0  # population size at which a support clip has its learned weight
+_MOST_SHOTS = 4.0  # clips of a class in training
 _SHIFT_CLIPS = 4.0  # support clips that count as much as the belief that there is no shift
 
 
@@ -196,7 +197,8 @@ class MetaRecurrentLearner(nn.Module):
             state = state + gate[..., None, :] * _by_known(known, *moves)
         n_own = (membership * weights[..., None]).sum(-2)
         n_supported = (n_own > 0).sum(-1).clamp_min(1)
-        shots = torch.log1p(weights.sum(-1) / n_supported)
+        # More clips than training has seen are no reason to be surer than it has learned to be.
+        shots = torch.log1p((weights.sum(-1) / n_supported).clamp_max(_MOST_SHOTS))
         return Classes(state, shift, self.log_scale[0] + self.log_scale[1] * shots)
 
     def _start(self, knowledge, ridge, supports, certainty) -> list[Tensor]:

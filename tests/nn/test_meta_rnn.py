@@ -221,7 +221,7 @@ def plain_learner(learner, problem, ridge):
     # Of the classes that have any: a way that an episode lacks, or a label without a clip, is
     # no reason to believe in fewer shots.
     n_supported = len(np.unique(problem.labels.numpy()))
-    shots = np.log1p(len(problem.support) / max(1, n_supported))
+    shots = np.log1p(min(4.0, len(problem.support) / max(1, n_supported)))
     log_scale = learner.log_scale.tolist()
     return states, shift, log_scale[0] + log_scale[1] * shots
 
