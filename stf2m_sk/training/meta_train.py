@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -160,8 +161,10 @@ def meta_train(
     halves = halve(codes, groups, random_state) if plan.meta_rnn else None
     if halves is not None:
         ordered = partial(sampler, view_dropout=0.0, unknown_share=_UNKNOWN_SHARE, ordered_share=1)
-        drawn = [list(ordered(among=rows).batches(_LEARNER_BATCHES)) for rows in halves]
-        train_learner(module, dataset, drawn)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of people left out: said once, above
+            samplers = [ordered(among=rows) for rows in halves]
+        train_learner(module, dataset, [list(one.batches(_LEARNER_BATCHES)) for one in samplers])
     module.eval()
     knowledge = gather_population(module, dataset)
     if not plan.meta_rnn:
