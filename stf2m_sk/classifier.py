@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-import os
+import difflib
+import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import ClassVar
@@ -12,27 +14,24 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from stf2m_sk import persistence
 from stf2m_sk._validation import (
+    check_groups,
     check_labels,
     check_measured,
+    encode_labels,
+    local_generator,
     note_features,
+    resolve_device,
     torch_threads,
 )
-from stf2m_sk.fitting import conditioned, meta_trained
-from stf2m_sk.nn.meta_rnn import Classes
-from stf2m_sk.nn.rules import RuleBase
-from stf2m_sk.personalisation import (
-    Support,
-    embed_parts,
-    embed_views,
-    join_labels,
-    merge,
-    read_support,
-)
+from stf2m_sk.fitted import FittedModel, PersonMean, Support, join_labels, measured_parts
+from stf2m_sk.priors import class_priors
+from stf2m_sk.training.meta_train import TrainingPlan, meta_train
+from stf2m_sk.training.networks import NetworkPlan
 from stf2m_sk.views import Views, ViewSchema, as_views
 
 __all__ = ["STF2MClassifier"]
@@ -41,88 +40,44 @@ __all__ = ["STF2MClassifier"]
 class STF2MClassifier(ClassifierMixin, BaseEstimator):
     """Few-shot emotion recognition from multi-modal recordings (ST-F2M).
 
-    Meta-train once on the clips of many people with `fit`; then a handful of labelled clips of
-    a new person, or of an emotion never seen before, is enough: `adapt` returns a classifier for
-    that person in milliseconds, without a gradient step.
+    Meta-train once on the clips of many people with `fit`. Then the unlabelled recording of a new
+    person, a handful of labelled clips, or both are enough: `adapt` returns a classifier for that
+    person in milliseconds, without a gradient step. New emotions are welcome.
 
     Parameters
     ----------
-    n_rules : int, default=16
-        Fuzzy rules.
-    rule_placement : {"c-means", "k-means", "random"}, default="c-means"
-        How the centres of the rules are found: see `stf2m_sk.fuzzy.place_rules`.
-    embedding_dim : int, default=64
-        Dimension of the learned part of a clip's embedding.
-    hidden_dim : int, default=32
-        Width of the learned convolutions; a multiple of 4.
-    n_kernels : int, default=600
-        Random convolution kernels beside the learned ones, shared out over the modalities.
-    dropout : float, default=0.2
-        Share of the learned activations dropped in training.
-    view_dropout : float, default=0.2
-        Probability with which a view is left out of an episode.
-    n_way : int, default=8
-        Emotions of a training episode; fewer where a person has fewer.
-    n_support : int, default=4
-        Most support clips per emotion of a training episode. The episode is answered after 0,
-        1, 2 and 4 of them.
-    n_query : int, default=4
-        Most query clips per emotion of a training episode.
-    max_epochs : int, default=8
-        Most epochs of training, of ten batches of four episodes each; of fewer where ten would
-        pass the clips more than sixteen times.
-    learning_rate : float, default=2e-3
-        Largest learning rate of the one-cycle schedule.
-    validation_fraction : float, default=0.15
-        Share of the people (without `groups`, of the clips of each class) by which epochs are
-        compared. The best epoch's weights are kept. Nobody is held out where there are fewer
-        than five people, or where those held out could not form an episode. People held out
-        still count to the population afterwards.
-    patience : int, default=4
-        Epochs without improvement after which training stops.
+    n_kernels : int, default=400
+        Random convolution kernels, shared out over the modalities; each has four ramp rules.
+    n_patterns : int, default=320
+        Pattern rules, shared out over the modalities; 0 for none.
+    n_networks : int, default=3
+        Convolutional networks that are trained beside the rules, each without one part of the
+        people; at least 2, or 0 for none: then `fit` takes seconds.
+    hidden_dim : int, default=64
+        Width of the networks.
+    max_epochs : int, default=40
+        Most epochs of training of a network.
+    learning_rate : float, default=3e-3
+        Largest learning rate of the networks' one-cycle schedule.
+    view_dropout : float, default=0.0
+        Probability with which a view is left out of a clip while the model's numbers are learned.
+    support_weight : float, default=1.0
+        Factor of the learned precision of a labelled clip: above 1 gives the person more weight,
+        below 1 the population.
     priors : array-like of shape (n_classes,) or dict of label to float, default=None
         Probabilities of the classes before a clip is seen, in the order of `classes_` at `fit`;
         positive, summing to 1. A dict may name emotions that are still to come. None: all are
-        alike, however many clips they have. An emotion without a prior counts as one of 1 /
-        n_classes.
-    class_weight : dict of label to float or "balanced", default=None
-        Factors of the odds of the classes; 1 for a label that is left out. "balanced" is the same
-        as None: clips are weighted so that classes count alike.
-    support_weight : float, default=1.0
-        Factor of the weight that meta-training has learned for a support clip: above 1 trusts the
-        person more, below 1 the population.
-    spatial : bool, default=True
-        False leaves the spatial convolutions out: each random kernel sees one channel alone, and
-        the learned convolutions, which see them together, count for nothing. This switch and the
-        next three are for ablation: see what a part is worth on your recordings.
-    temporal : bool, default=True
-        False leaves the temporal convolutions out: the order of the frames is lost.
-    rules : bool, default=True
-        False lets the fuzzy rules count for nothing.
-    meta_rnn : bool, default=True
-        False leaves of the meta-recurrent learner a ridge regression on the population and the
-        support: no knowledge of how people and classes differ, no gates.
-    pretrained : STF2MClassifier, FrozenEstimator, str or path-like, default=None
-        A fitted classifier, a frozen one, or the file of a saved one. `fit` then does not
-        meta-train: it is `adapt` of that classifier to the clips given, with the `priors`,
-        `class_weight` and `support_weight` of this one, so that cross-validation on a new person
-        takes seconds. `clone` keeps it by reference. Parameters of the network are then without
-        effect, those of meta-training too but for fine-tuning. The device stays where it is.
-    fine_tune_epochs : int, default=0
-        With `pretrained`: epochs of four batches of episodes, drawn from the clips of `fit`, by
-        which a copy of the weights is trained at a tenth of `learning_rate`. It takes two clips
-        of each of two classes.
+        alike, however many clips they have.
     schema : ViewSchema or dict, default=None
         Says which modalities a plain array holds: see `stf2m_sk.views.as_views`. Not needed for
         `Views` and dicts.
     callbacks : sequence of skorch callbacks, default=()
-        Called during meta-training.
+        Called during the training of every network.
     device : str, default="auto"
         Torch device of training and prediction; "auto" takes a CUDA device if there is one.
     precision : {"float32", "bf16"}, default="float32"
-        In which the learned convolutions are computed in meta-training. "bf16" is torch's
-        automatic mixed precision: quicker on GPUs that have it. Answers are always computed in
-        the dtype of X.
+        In which networks are trained. "bf16" is torch's automatic mixed precision. Predictions
+        are always computed in the dtype of X.
     n_threads : int, default=None
         Torch threads during a call; None leaves torch's setting, but takes one thread inside a
         worker of joblib, so that parallel fits do not get in each other's way.
@@ -135,40 +90,36 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        Labels of the answers, sorted.
+        Labels of the predictions, sorted.
     population_classes_ : array
-        Labels that the population has; other labels are unknown emotions.
+        Labels that the population has; other labels are new emotions.
     n_features_in_ : int
         Columns of the flat form, or channels of a 3-D array.
     feature_names_in_ : array of str
         Column names, if X was a DataFrame with text column names.
     schema_ : ViewSchema
         Modalities, channels, rates and usual lengths.
-    net_ : skorch.NeuralNet
-        The meta-trained net; shared with all adapted classifiers.
-    rules_ : RuleBase
-        The fuzzy rules. Their consequents are solved for in closed form, one output a label of
-        `classes_`: of the population after `fit`, of the person after `adapt`.
-    history_ : list of dict
-        Losses and accuracy of each epoch.
-    support_ : Support or None
-        Labelled clips read since meta-training.
+    model_ : FittedModel
+        All that was learned; shared parts are never changed.
+    history_ : list of list of dict
+        Losses and accuracy of each epoch, a list for each network.
 
     See Also
     --------
     stf2m_sk.load : Read a classifier that `save` has written.
-    stf2m_sk.fuzzy.FuzzyRuleTransformer : The fuzzy rules as a step of their own.
+    stf2m_sk.PersonalisedClassifier : Cross-validation on the clips of one person.
+    stf2m_sk.fuzzy.FuzzyPatternTransformer : The pattern rules as a step of a Pipeline.
 
     Notes
     -----
     The method is ST-F2M (Wang, Qiang, Zheng, Sun, arXiv 2412.13541), of which the abstract gives
     the parts: views as tasks, spatial and temporal convolutions, generalized fuzzy rules and a
-    meta-recurrent network. The form of each part is ours, see `stf2m_sk.nn`.
+    meta-recurrent network. The form of each part is ours, see docs/method.md.
 
     Each modality is scaled with the means and deviations of the training clips. NaN means not
     measured: a frame, a channel or a whole modality; trailing NaN of any length changes nothing.
-    A clip in which nothing at all is measured is an error. The answer has the floating dtype of
-    X, and a clip's answer does not depend on the other clips of the call.
+    A clip in which nothing at all is measured is an error. A prediction has the floating dtype of
+    X and does not depend on the other clips of the call.
 
     Examples
     --------
@@ -176,7 +127,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     >>> from stf2m_sk.datasets import make_emotion_views
     >>> data = make_emotion_views(n_people=6, random_state=0)
     >>> new = data.groups == data.groups[-1]
-    >>> clf = STF2MClassifier(max_epochs=2, random_state=0)
+    >>> clf = STF2MClassifier(n_networks=0, random_state=0)
     >>> clf = clf.fit(data.views[~new], data.target[~new], groups=data.groups[~new])
     >>> person = clf.adapt(data.views[new][::2], data.target[new][::2])
     >>> person.predict_proba(data.views[new][1::2]).shape
@@ -184,29 +135,15 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_rules": [Interval(Integral, 1, None, closed="left")],
-        "rule_placement": [StrOptions({"c-means", "k-means", "random"})],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "hidden_dim": [Interval(Integral, 4, None, closed="left")],
         "n_kernels": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "view_dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_way": [Interval(Integral, 2, None, closed="left")],
-        "n_support": [Interval(Integral, 1, None, closed="left")],
-        "n_query": [Interval(Integral, 1, None, closed="left")],
+        "n_patterns": [Interval(Integral, 0, None, closed="left")],
+        "n_networks": [Interval(Integral, 2, None, closed="left"), Options(Integral, {0})],
+        "hidden_dim": [Interval(Integral, 4, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
-        "priors": ["array-like", dict, None],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "view_dropout": [Interval(Real, 0, 1, closed="left")],
         "support_weight": [Interval(Real, 0, None, closed="neither")],
-        "spatial": ["boolean"],
-        "temporal": ["boolean"],
-        "rules": ["boolean"],
-        "meta_rnn": ["boolean"],
-        "pretrained": [HasMethods(["fit"]), str, os.PathLike, None],
-        "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
+        "priors": ["array-like", dict, None],
         "schema": [ViewSchema, dict, None],
         "callbacks": ["array-like"],
         "device": [str],
@@ -219,29 +156,15 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        n_rules=16,
-        rule_placement="c-means",
-        embedding_dim=64,
-        hidden_dim=32,
-        n_kernels=600,
-        dropout=0.2,
-        view_dropout=0.2,
-        n_way=8,
-        n_support=4,
-        n_query=4,
-        max_epochs=8,
-        learning_rate=2e-3,
-        validation_fraction=0.15,
-        patience=4,
-        priors=None,
-        class_weight=None,
+        n_kernels=400,
+        n_patterns=320,
+        n_networks=3,
+        hidden_dim=64,
+        max_epochs=40,
+        learning_rate=3e-3,
+        view_dropout=0.0,
         support_weight=1.0,
-        spatial=True,
-        temporal=True,
-        rules=True,
-        meta_rnn=True,
-        pretrained=None,
-        fine_tune_epochs=0,
+        priors=None,
         schema=None,
         callbacks=(),
         device="auto",
@@ -250,29 +173,15 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         verbose=0,
         random_state=None,
     ):
-        self.n_rules = n_rules
-        self.rule_placement = rule_placement
-        self.embedding_dim = embedding_dim
-        self.hidden_dim = hidden_dim
         self.n_kernels = n_kernels
-        self.dropout = dropout
-        self.view_dropout = view_dropout
-        self.n_way = n_way
-        self.n_support = n_support
-        self.n_query = n_query
+        self.n_patterns = n_patterns
+        self.n_networks = n_networks
+        self.hidden_dim = hidden_dim
         self.max_epochs = max_epochs
         self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.priors = priors
-        self.class_weight = class_weight
+        self.view_dropout = view_dropout
         self.support_weight = support_weight
-        self.spatial = spatial
-        self.temporal = temporal
-        self.rules = rules
-        self.meta_rnn = meta_rnn
-        self.pretrained = pretrained
-        self.fine_tune_epochs = fine_tune_epochs
+        self.priors = priors
         self.schema = schema
         self.callbacks = callbacks
         self.device = device
@@ -281,11 +190,11 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    # ---- the four verbs ----
+    # ---- the verbs ----
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y: ArrayLike, *, groups: ArrayLike | None = None) -> STF2MClassifier:
-        """Meta-train on a population; with `pretrained`, condition on these clips.
+        """Meta-train on a population.
 
         Parameters
         ----------
@@ -294,48 +203,73 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_clips,)
             Labels of any type.
         groups : array-like of shape (n_clips,), default=None
-            Person of each clip. Episodes are then drawn inside one person, and the others are
-            its population: that is how the classifier will be used on a new person. By default
-            all clips count as one population.
+            Person of each clip. Everything that is learned is then judged by people who are left
+            out: that is how the classifier will be used on a new person. By default all clips
+            count as one population.
 
         Returns
         -------
         STF2MClassifier
-            This classifier; `predict` gives the population's answer (zero shots).
+            This classifier; `predict` gives the population's prediction (zero shots).
 
         Raises
         ------
         ValueError
-            If X, y or groups do not fit together, hold infinite values, or are too few for an
-            episode: 2 clips of each of 2 classes (of one person, with `groups`); if `priors` or
-            `class_weight` do not fit the classes; if there are `fine_tune_epochs` without
-            `pretrained`.
-        TypeError, NotFittedError, FileNotFoundError
-            If `pretrained` is none, or is not fitted.
+            If X, y or groups do not fit together, hold infinite values, or hold one class only;
+            if `priors` do not fit the classes.
         """
-        fitted, views = (meta_trained if self.pretrained is None else conditioned)(
-            self, X, y, groups
-        )
+        views = as_views(X, self.schema)
+        labels = check_labels(y, views.n_clips)
+        people = check_groups(groups, views.n_clips)
+        check_measured(views)
+        classes, codes = encode_labels(labels)
+        priors = class_priors(self.priors, classes)
+        plan = self._plan(resolve_device(self.device))
+        random_state = local_generator(self.random_state)
+        with torch_threads(self.n_threads):
+            trained = meta_train(measured_parts(views), codes, people, plan, random_state)
         note_features(self, X, views, reset=True)
-        return self._set_fitted(**fitted._asdict())
+        self.model_ = FittedModel(
+            module=trained.module,
+            schema=views.schema,
+            population=trained.population,
+            numbers=trained.numbers,
+            population_classes=classes,
+            priors=priors,
+            classes=classes,
+            history=trained.history,
+        )
+        return self
 
-    def adapt(self, X, y: ArrayLike, classes: ArrayLike | None = None) -> STF2MClassifier:
-        """Personalise: a new classifier from the population and these labelled clips.
+    def adapt(
+        self,
+        X=None,
+        y: ArrayLike | None = None,
+        *,
+        unlabelled=None,
+        classes: ArrayLike | None = None,
+    ) -> STF2MClassifier:
+        """Personalise: a new classifier from the population and clips of a person.
 
         Parameters
         ----------
-        X : as in `fit`
-            Support clips of a person.
-        y : array-like of shape (n_clips,)
+        X : as in `fit`, default=None
+            Labelled clips of the person, the support.
+        y : array-like of shape (n_clips,), default=None
             Their labels; new emotions are welcome.
+        unlabelled : as in `fit`, default=None
+            Clips of the person without labels, such as the whole recording; those in `X` may be
+            among them. They show how the person differs from others. They should hold the
+            emotions as they occur: if they hold one emotion only, its mark is taken for the
+            person's.
         classes : array-like, default=None
-            Labels that the new classifier answers with. By default those in `y`. A label
-            without a clip is answered from the population.
+            Labels that the new classifier answers with. By default those of the population and
+            of `y`. A label without a clip is answered from the population.
 
         Returns
         -------
         STF2MClassifier
-            A fitted classifier. It starts from the population, whatever support this one had,
+            A fitted classifier. It starts from the population, whatever clips this one had read,
             and shares its weights; this one is not changed.
 
         Raises
@@ -343,21 +277,39 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         NotFittedError
             If this classifier is not fitted.
         ValueError
-            If X or y are not as at `fit`, `classes` lacks a label of `y`, or a parameter was set
-            to what it cannot be.
+            If neither labelled nor unlabelled clips are given, X or y are not as at `fit`,
+            `classes` lacks a label of `y`, or a parameter was set to what it cannot be.
         TypeError
-            If labels are text where those at `fit` were numbers, or the other way round.
+            If labels are text where those at `fit` were numbers, or the other way round; if one of
+            X and y is given without the other.
+
+        Warns
+        -----
+        UserWarning
+            If `y` holds a label that neither the population nor `classes` knows.
         """
         check_is_fitted(self)
         self._validate_params()  # `set_params` may have come since `fit`
-        support = self._embed_support(X, y)
-        join_labels([self.population_classes_, support.labels])  # text and numbers: an error
-        wanted = np.unique(
-            support.labels if classes is None else check_labels(classes, None, name="classes")
-        )
-        _check_covers(wanted, support.labels)
+        if (X is None) != (y is None):
+            raise TypeError("X and y belong together: give both, or neither and `unlabelled`.")
+        if X is None and unlabelled is None:
+            raise ValueError("adapt got no clip: give X and y, or unlabelled, or all three.")
+        model = self.model_
+        support = None if X is None else self._embed_support(X, y)
+        person = None if unlabelled is None else self._person_mean(unlabelled)
+        known = model.population_classes
+        labels = known[:0] if support is None else support.labels
+        if classes is None:
+            _warn_of_new(labels, known)
+            wanted = np.unique(join_labels([known, labels]))
+        else:
+            wanted = np.unique(check_labels(classes, None, name="classes"))
+            join_labels([known, wanted, labels])  # text and numbers: an error
+            _check_covers(wanted, labels)
         adapted = copy.copy(self)
-        adapted._take_support(merge(None, support), wanted)
+        adapted.model_ = self._derived(
+            support=None if support is None else support.joined(None), person=person, classes=wanted
+        )
         return adapted
 
     def partial_fit(self, X, y: ArrayLike, classes: ArrayLike | None = None) -> STF2MClassifier:
@@ -374,7 +326,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             Their labels; new emotions are welcome.
         classes : array-like, default=None
             Further labels to answer with; `classes_` becomes the union of what it was, these and
-            those in `y`. On an unfitted classifier labels without a clip are unknown emotions.
+            those in `y`. On an unfitted classifier labels without a clip are new emotions.
 
         Returns
         -------
@@ -386,16 +338,24 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If X or y are not as at `fit`, a parameter was set to what it cannot be, or on an
             unfitted classifier `classes` lacks a label of `y`.
+
+        Warns
+        -----
+        UserWarning
+            If `y` holds a label that neither this classifier nor `classes` knows.
         """
         if not self.__sklearn_is_fitted__():
             return self._fit_reserving(X, y, classes)
         self._validate_params()  # `set_params` may have come since `fit`
+        model = self.model_
         new = self._embed_support(X, y)
-        wanted = [self.classes_, new.labels]
+        wanted = [model.classes]
         if classes is not None:
             wanted.append(check_labels(classes, None, name="classes"))
-        wanted = np.unique(join_labels(wanted))
-        self._take_support(merge(self.support_, new), wanted)
+        known = join_labels(wanted)
+        wanted = np.unique(join_labels([known, new.labels]))
+        _warn_of_new(new.labels, known)
+        self.model_ = self._derived(support=new.joined(model.support), classes=wanted)
         return self
 
     def predict_proba(self, X) -> NDArray[np.floating]:
@@ -505,26 +465,27 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     # ---- what was learned ----
 
     @property
-    def rules_(self) -> RuleBase:
-        """The fuzzy rules; one output of the consequents a label of `classes_`."""
-        check_is_fitted(self)
-        return self.net_.module_.rule_base(self._state)
+    def classes_(self) -> NDArray:
+        """Labels of the predictions, sorted."""
+        return self._fitted().classes
 
     @property
-    def history_(self) -> list[dict]:
-        """Losses and accuracy of each epoch."""
-        check_is_fitted(self)
-        kept = ("epoch", "train_loss", "valid_loss", "valid_acc", "dur")
-        return [{key: row[key] for key in kept if key in row} for row in self.net_.history]
+    def population_classes_(self) -> NDArray:
+        """Labels that the population has."""
+        return self._fitted().population_classes
+
+    @property
+    def schema_(self) -> ViewSchema:
+        """Modalities, channels, rates and usual lengths."""
+        return self._fitted().schema
+
+    @property
+    def history_(self) -> Sequence[list[dict]]:
+        """Losses and accuracy of each epoch, a list for each network."""
+        return self._fitted().history
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
-
-    def __sklearn_clone__(self):
-        # What was meta-trained is the point of `pretrained`: it is kept, not cloned.
-        bare = copy.copy(self)
-        bare.pretrained = None
-        return BaseEstimator.__sklearn_clone__(bare).set_params(pretrained=self.pretrained)
+        return hasattr(self, "model_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -534,21 +495,37 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
 
     # ---- inner steps ----
 
-    def _set_fitted(
-        self, *, net, schema, population, population_classes, priors, support, classes
-    ) -> STF2MClassifier:
-        state = self._read(net.module_, population, population_classes, support, classes)
-        self.net_, self.schema_, self._priors = net, schema, priors
-        self._population, self.population_classes_ = population, population_classes
-        self.support_, self.classes_, self._state = support, classes, state
-        return self
+    def _fitted(self) -> FittedModel:
+        try:
+            return self.model_
+        except AttributeError:
+            raise AttributeError("this STF2MClassifier is not fitted yet: call fit first") from None
 
-    def _read(self, module, population, population_classes, support, classes) -> Classes:
-        weight = self.support_weight
+    def _plan(self, device: str) -> TrainingPlan:
+        networks = NetworkPlan(
+            n_networks=self.n_networks,
+            hidden_dim=self.hidden_dim,
+            max_epochs=self.max_epochs,
+            learning_rate=self.learning_rate,
+            callbacks=self.callbacks,
+            progress=bool(self.verbose),
+            device=device,
+            precision=self.precision,
+        )
+        return TrainingPlan(
+            n_kernels=self.n_kernels,
+            n_patterns=self.n_patterns,
+            networks=networks if self.n_networks else None,
+            view_dropout=self.view_dropout,
+            device=device,
+        )
+
+    def _derived(self, **changes) -> FittedModel:
+        """Another model; its state is computed at once, so that errors come before changes."""
         with torch_threads(self.n_threads):
-            return read_support(
-                module, population, population_classes, support, classes, support_weight=weight
-            )
+            model = self.model_.derived(support_weight=float(self.support_weight), **changes)
+            _ = model.state
+        return model
 
     def _fit_reserving(self, X, y, classes) -> STF2MClassifier:
         if classes is None:
@@ -556,44 +533,35 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         wanted = np.unique(check_labels(classes, None, name="classes"))
         _check_covers(wanted, check_labels(y, None))
         self.fit(X, y)
-        self._take_support(self.support_, wanted)
+        self.model_ = self._derived(classes=wanted)
         return self
 
     def _as_fitted(self, X) -> Views:
         note_features(self, X, None, reset=False)
-        views = as_views(X, self.schema_)
+        views = as_views(X, self.model_.schema)
         check_measured(views)
         return views
 
     def _logits(self, X) -> torch.Tensor:
         check_is_fitted(self)
         views = self._as_fitted(X)
-        dtype = torch.from_numpy(np.empty(0, dtype=views.dtype)).dtype
-        state = Classes(*(part.to(dtype) for part in self._state))
-        beliefs = torch.from_numpy(self._priors.of(self.classes_)).to(dtype)
-        # Filled in place: many small results kept apart would keep memory from being used again.
-        logits = torch.empty(views.n_clips, len(self.classes_), dtype=dtype)
-        start = 0
         with torch_threads(self.n_threads):
-            for part in embed_parts(self.net_.module_, views, self.net_.device):
-                logits[start : start + len(part)] = state.logits(part) + beliefs
-                start += len(part)
-        return logits
+            return self.model_.logits(views)
 
-    def _embed(self, views: Views) -> torch.Tensor:
-        return embed_views(self.net_.module_, views, self.net_.device)
+    def _embed(self, X) -> NDArray[np.float64]:
+        views = self._as_fitted(X)
+        with torch_threads(self.n_threads):
+            return self.model_.embed(views).double().numpy()
 
     def _embed_support(self, X, y) -> Support:
         views = self._as_fitted(X)
         labels = check_labels(y, views.n_clips)
-        with torch_threads(self.n_threads):
-            return Support(self._embed(views).double().numpy(), labels)
+        join_labels([self.model_.population_classes, labels])  # text and numbers: an error
+        return Support(self._embed(views), labels)
 
-    def _take_support(self, support: Support | None, classes: NDArray) -> None:
-        """Answer from a support; what can fail is done before the first attribute changes."""
-        module = self.net_.module_
-        state = self._read(module, self._population, self.population_classes_, support, classes)
-        self.support_, self.classes_, self._state = support, classes, state
+    def _person_mean(self, unlabelled) -> PersonMean:
+        features = self._embed(unlabelled)
+        return PersonMean(features.mean(axis=0), len(features))
 
 
 def _check_covers(classes: NDArray, labels: NDArray) -> None:
@@ -603,3 +571,22 @@ def _check_covers(classes: NDArray, labels: NDArray) -> None:
             f"y holds labels that `classes` lacks: {extra.tolist()}. Add them to `classes`, or "
             "leave their clips out."
         )
+
+
+def _warn_of_new(labels: NDArray, known: NDArray) -> None:
+    """Say once which labels are new emotions: one of them may be a typing error."""
+    new = [label for label in np.unique(labels).tolist() if label not in set(known.tolist())]
+    if not new:
+        return
+    texts = [str(label) for label in known.tolist()]
+    likely = {label: difflib.get_close_matches(str(label), texts, n=1) for label in new}
+    said = [
+        f"{label!r}" + (f" (nearest: {near[0]!r})" if near else "")
+        for label, near in likely.items()
+    ]
+    warnings.warn(
+        f"y holds labels that are new to this classifier: {', '.join(said)}. They are taken for "
+        "new emotions. Name them in `classes` to say that they are meant.",
+        UserWarning,
+        stacklevel=3,
+    )

@@ -21,8 +21,8 @@ def load(path: str | Path) -> STF2MClassifier:
     Returns
     -------
     STF2MClassifier
-        Fitted, on the CPU or, with ``device="auto"``, on the GPU if there is one. `callbacks`,
-        `pretrained` and `random_state` are at their defaults.
+        Fitted, on the CPU or, with ``device="auto"``, on the GPU if there is one. `callbacks`
+        and `random_state` are at their defaults.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def load(path: str | Path) -> STF2MClassifier:
     >>> import stf2m_sk
     >>> X = np.random.default_rng(0).normal(size=(40, 2, 30))
     >>> y = np.repeat(["calm", "tense"], 20)
-    >>> clf = stf2m_sk.STF2MClassifier(max_epochs=1, random_state=0).fit(X, y)
+    >>> clf = stf2m_sk.STF2MClassifier(n_networks=0, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "model.safetensors"
     ...     clf.save(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from stf2m_sk._validation import resolve_device
-from stf2m_sk.nn.knowledge import MetaKnowledge
-from stf2m_sk.nn.module import STF2MModule
-from stf2m_sk.nn.sizes import ModuleSizes
-from stf2m_sk.personalisation import Support
+from stf2m_sk.fitted import FittedModel, PersonMean, Support
+from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
+from stf2m_sk.nn.module import ModuleSizes, STF2MModule
+from stf2m_sk.nn.recurrence import Numbers, Population
 from stf2m_sk.priors import ClassPriors
-from stf2m_sk.training.net import fitted_net
 from stf2m_sk.views import ViewSchema
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["restore", "save"]
 
 _FORMAT = "stf2m_sk"
-_VERSION = 3
+_VERSION = 4
 _MODULE, _POPULATION = "module.", "population."
-_SUPPORT = "support.embeddings"
+_SUPPORT, _PERSON = "support.features", "person.features"
+_SYMMETRIC = ("within", "between", "counts")
 # What a file cannot carry and a loaded classifier does not need.
-_NOT_SAVED = ("callbacks", "pretrained", "random_state")
+_NOT_SAVED = ("callbacks", "random_state")
 # By label, which JSON could not tell from text.
-_BY_LABEL = ("priors", "class_weight")
+_BY_LABEL = ("priors",)
 
 
 def save(classifier: STF2MClassifier, path: str | Path) -> None:
@@ -52,30 +53,36 @@ def save(classifier: STF2MClassifier, path: str | Path) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to save into.")
     header = json.dumps(_describe(classifier), default=_plain)
-    state = classifier.net_.module_.state_dict()
-    tensors = {_MODULE + name: _compact(value.cpu()) for name, value in state.items()}
-    population = classifier._population
-    population = population._replace(precision=_upper_half(population.precision))
-    for name, value in population._asdict().items():
-        tensors[_POPULATION + name] = _compact(value)
-    if classifier.support_ is not None:
-        tensors[_SUPPORT] = _compact(torch.from_numpy(classifier.support_.embeddings))
+    content = serialise(_tensors(classifier.model_), metadata={_FORMAT: header})
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         # One entry: safetensors writes several in an order of its own.
-        draft.write_bytes(serialise(tensors, metadata={_FORMAT: header}))
+        draft.write_bytes(content)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def restore(kind: type[STF2MClassifier], path: Path) -> STF2MClassifier:
+def _tensors(model: FittedModel) -> dict[str, torch.Tensor]:
+    state = model.module.state_dict()
+    tensors = {_MODULE + name: _compact(value.cpu()) for name, value in state.items()}
+    for name, value in model.population._asdict().items():
+        whole = _upper_half(value) if name in _SYMMETRIC else value
+        tensors[_POPULATION + name] = _compact(whole)
+    if model.support is not None:
+        tensors[_SUPPORT] = _compact(torch.from_numpy(model.support.features))
+    if model.person is not None:
+        tensors[_PERSON] = _compact(torch.from_numpy(model.person.features))
+    return tensors
+
+
+def restore(make: Callable[..., STF2MClassifier], path: Path) -> STF2MClassifier:
     """Read a fitted classifier; see `stf2m_sk.load`.
 
     Parameters
     ----------
-    kind : type
-        Class of the classifier, which this room does not know.
+    make : callable
+        Makes an unfitted classifier from its parameters: the class, which is above this module.
     path : Path
         File to read.
 
@@ -93,31 +100,36 @@ def restore(kind: type[STF2MClassifier], path: Path) -> STF2MClassifier:
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     description, tensors = _read(path)
     try:
-        return _rebuild(kind, description, tensors)
+        return _rebuild(make, description, tensors)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         raise ValueError(f"{str(path)!r} is damaged: {e}") from e
 
 
 def _describe(classifier: STF2MClassifier) -> dict[str, Any]:
-    params = _params(classifier)
-    support = classifier.support_
+    model = classifier.model_
+    ensemble = model.module.ensemble
     names = getattr(classifier, "feature_names_in_", None)
     return {
         "version": _VERSION,
-        "params": params,
-        "sizes": classifier.net_.module_.sizes._asdict(),
-        "schema": classifier.schema_.to_dict(),
-        "classes": _labels_out(classifier.classes_),
-        "population_classes": _labels_out(classifier.population_classes_),
+        "params": _params(classifier),
+        "sizes": model.module.sizes._asdict(),
+        "networks": 0 if ensemble is None else len(ensemble.networks),
+        "hidden_dim": None if ensemble is None else ensemble.networks[0].head.in_features,
+        "numbers": model.numbers._asdict(),
+        "schema": model.schema.to_dict(),
+        "classes": _labels_out(model.classes),
+        "population_classes": _labels_out(model.population_classes),
         "priors": {
-            "labels": _labels_out(classifier._priors.labels),
-            "log_odds": classifier._priors.log_odds.tolist(),
+            "labels": _labels_out(model.priors.labels),
+            "log_odds": model.priors.log_odds.tolist(),
         },
-        "support": None if support is None else _labels_out(support.labels),
+        "support": None if model.support is None else _labels_out(model.support.labels),
+        "support_weight": model.support_weight,
+        "person_clips": None if model.person is None else model.person.n_clips,
         # Without the seconds: the same model is the same file.
         "history": [
-            {name: value for name, value in row.items() if name != "dur"}
-            for row in classifier.history_
+            [{name: value for name, value in row.items() if name != "dur"} for row in rows]
+            for rows in model.history
         ],
         "n_features_in": int(classifier.n_features_in_),
         "feature_names_in": None if names is None else names.tolist(),
@@ -224,44 +236,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     return description, tensors
 
 
-def _rebuild(kind, description, tensors) -> STF2MClassifier:
+def _rebuild(make, description, tensors) -> STF2MClassifier:
     params = description["params"]
-    classifier = kind(**params | {name: _by_label_in(params[name]) for name in _BY_LABEL})
-    sizes = ModuleSizes(**description["sizes"])
-    schema = ViewSchema.from_dict(description["schema"])
-    module = STF2MModule(sizes, generator=torch.Generator().manual_seed(0))
-    module.load_state_dict(_with_prefix(tensors, _MODULE))
-    saved = _with_prefix(tensors, _POPULATION)
-    population = MetaKnowledge(**{name: value.double() for name, value in saved.items()})
-    population = population._replace(
-        precision=_symmetric(population.precision, module.embedding_size + 1)
-    )
-    known = _labels_in(description["population_classes"])
-    if [modality.n_channels for modality in schema] != list(sizes.n_channels):
-        raise ValueError("its schema has other channels than its network")
-    if (known[1:] <= known[:-1]).any():
-        raise ValueError("the classes of its population are not sorted")
-    _check_shapes(population, module.embedding_size, len(known))
-    support = None
-    n_columns = module.embedding_size + sum(module.novelty_sizes)
-    if description["support"] is not None:
-        support = Support(tensors[_SUPPORT].double().numpy(), _labels_in(description["support"]))
-        if support.embeddings.shape != (len(support.labels), n_columns):
-            raise ValueError("its support has another shape than its labels say")
-    beliefs = description["priors"]
-    priors = ClassPriors(_labels_in(beliefs["labels"]), np.array(beliefs["log_odds"], dtype=float))
-    if priors.labels.shape != priors.log_odds.shape:
-        raise ValueError("its priors have another length than their labels")
-    net = fitted_net(module, description["history"], _device_here(classifier.device))
-    classifier._set_fitted(
-        net=net,
-        schema=schema,
-        population=population,
-        population_classes=known,
-        priors=priors,
-        support=support,
-        classes=_labels_in(description["classes"]),
-    )
+    classifier = make(**params | {name: _by_label_in(params[name]) for name in _BY_LABEL})
+    classifier.model_ = _model(description, tensors, _device_here(classifier.device))
     classifier.n_features_in_ = operator.index(description["n_features_in"])
     if description["feature_names_in"] is not None:
         names = [operator.concat(name, "") for name in description["feature_names_in"]]
@@ -269,20 +247,87 @@ def _rebuild(kind, description, tensors) -> STF2MClassifier:
     return classifier
 
 
-def _check_shapes(population: MetaKnowledge, dim: int, n_classes: int) -> None:
-    expected = MetaKnowledge(
-        precision=(dim + 1, dim + 1),
-        evidence=(dim + 1, n_classes),
-        prototypes=(n_classes, dim),
-        known=(n_classes,),
-        n_clips=(),
-        contrasts=(dim + 1, n_classes),
-        shifts=(dim + 1, population.shifts.shape[-1]),
+def _model(description, tensors, device: str) -> FittedModel:
+    schema = ViewSchema.from_dict(description["schema"])
+    known = _labels_in(description["population_classes"])
+    if (known[1:] <= known[:-1]).any():
+        raise ValueError("the classes of its population are not sorted")
+    module = _module(description, len(known))
+    if [modality.n_channels for modality in schema] != list(module.sizes.n_channels):
+        raise ValueError("its schema has other channels than its network")
+    module.load_state_dict(_with_prefix(tensors, _MODULE))
+    n_features = len(module.scaler.mean)
+    support, person = None, None
+    if description["support"] is not None:
+        support = Support(tensors[_SUPPORT].double().numpy(), _labels_in(description["support"]))
+        _check_shape(support.features, (len(support.labels), n_features), "support")
+    if description["person_clips"] is not None:
+        n_clips = operator.index(description["person_clips"])
+        person = PersonMean(tensors[_PERSON].double().numpy(), n_clips)
+        _check_shape(person.features, (n_features,), "person")
+    saved = description["priors"]
+    priors = ClassPriors(_labels_in(saved["labels"]), np.array(saved["log_odds"], dtype=float))
+    _check_shape(priors.log_odds, priors.labels.shape, "priors")
+    model = FittedModel(
+        module=module.eval().to(device),
+        schema=schema,
+        population=_population(_with_prefix(tensors, _POPULATION), n_features, len(known)),
+        numbers=Numbers(**{k: float(v) for k, v in description["numbers"].items()}),
+        population_classes=known,
+        priors=priors,
+        classes=_labels_in(description["classes"]),
+        support=support,
+        person=person,
+        history=description["history"],
+        support_weight=float(description["support_weight"]),
+    )
+    _ = model.state  # a state that cannot be computed is damage, too
+    return model
+
+
+def _module(description, n_classes: int) -> STF2MModule:
+    sizes = ModuleSizes(**description["sizes"])
+    generator = torch.Generator().manual_seed(0)
+    module = STF2MModule(sizes, generator=generator)
+    if description["networks"]:
+        networks = [
+            EmotionNetwork(
+                sizes.n_channels,
+                sizes.n_timesteps,
+                n_classes,
+                hidden_dim=description["hidden_dim"],
+                generator=generator,
+            )
+            for _ in range(description["networks"])
+        ]
+        module.attach(NetworkEnsemble(networks), n_classes)
+    return module
+
+
+def _population(saved: dict[str, torch.Tensor], n_features: int, n_classes: int) -> Population:
+    saved = {name: value.double() for name, value in saved.items()}
+    n_directions = saved["directions"].shape[1]
+    sides = {"within": n_directions, "between": n_directions, "counts": n_classes}
+    for name, side in sides.items():
+        saved[name] = _symmetric(saved[name], side)
+    population = Population(**saved)
+    expected = Population(
+        directions=(n_features, n_directions),
+        within=(n_directions, n_directions),
+        between=(n_directions, n_directions),
+        within_labels=(n_directions, n_classes),
+        between_labels=(n_directions, n_classes),
+        counts=(n_classes, n_classes),
+        shares=(n_classes,),
     )
     for name, shape in expected._asdict().items():
-        given = tuple(getattr(population, name).shape)
-        if given != shape:
-            raise ValueError(f"population.{name} has shape {given}, expected {shape}")
+        _check_shape(getattr(population, name), shape, f"population.{name}")
+    return population
+
+
+def _check_shape(values, shape: tuple[int, ...], name: str) -> None:
+    if tuple(values.shape) != shape:
+        raise ValueError(f"its {name} has shape {tuple(values.shape)}, expected {shape}")
 
 
 def _device_here(device: str) -> str:

@@ -1,4 +1,4 @@
-"""What is believed of the classes before anything is seen."""
+"""Prior probabilities of the classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ClassPriors", "class_priors"]
 
 
 class ClassPriors(NamedTuple):
-    """How much more, or less, a class counts than one about which nothing is believed.
+    """Log prior probabilities, relative to classes that are all alike.
 
     Attributes
     ----------
@@ -26,25 +26,21 @@ class ClassPriors(NamedTuple):
     log_odds: NDArray[np.float64]
 
     def of(self, classes: NDArray) -> NDArray[np.float64]:
-        """For any labels, in their order; 0 for one about which nothing is believed."""
+        """For any labels, in their order; 0 for one without a prior."""
         place = np.searchsorted(self.labels, classes).clip(0, len(self.labels) - 1)
         return np.where(self.labels[place] == classes, self.log_odds[place], 0.0)
 
 
 def class_priors(
     priors: ArrayLike | Mapping | None,
-    class_weight: Mapping | str | None,
     classes: NDArray,
 ) -> ClassPriors:
-    """Read the parameters `priors` and `class_weight`.
+    """Read the parameter `priors`.
 
     Parameters
     ----------
     priors : array-like of shape (n_classes,), mapping of label to float, or None
         Probabilities; a mapping may hold further labels. None: all alike.
-    class_weight : mapping of label to float, "balanced" or None
-        Factors; a label that is left out has 1. "balanced" is the same as None, since classes
-        count alike, however many clips they have.
     classes : array of shape (n_classes,)
         Sorted labels.
 
@@ -55,35 +51,14 @@ def class_priors(
     Raises
     ------
     ValueError
-        If priors are not positive, do not sum to 1, or lack a class or are too many; if a
-        weight is not positive and finite, or `class_weight` names a label that is neither a
-        class nor one with a prior.
+        If priors are not positive, do not sum to 1, or lack a class or are too many.
     TypeError
         If priors name text and numbers.
     """
-    labels, log_odds = classes, np.zeros(len(classes))
-    if priors is not None:
-        labels, values = _probabilities(priors, classes)
-        log_odds = np.log(values * len(values))
-    if isinstance(class_weight, Mapping):
-        log_odds = log_odds + _log_weights(class_weight, labels)
-    return ClassPriors(labels, log_odds)
-
-
-def _log_weights(class_weight: Mapping, labels: NDArray) -> NDArray[np.float64]:
-    extra = [label for label in class_weight if label not in labels.tolist()]
-    if extra:
-        raise ValueError(
-            f"class_weight names {extra}, of which nothing else is known; the classes are "
-            f"{labels.tolist()}. An emotion still to come can have a weight where it has a prior."
-        )
-    weights = np.array([class_weight.get(label, 1.0) for label in labels.tolist()], np.float64)
-    if not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(
-            f"class_weight={class_weight!r}: weights must be positive and finite. To answer "
-            "without a class, leave it out of `classes` in `adapt`."
-        )
-    return np.log(weights)
+    if priors is None:
+        return ClassPriors(classes, np.zeros(len(classes)))
+    labels, values = _probabilities(priors, classes)
+    return ClassPriors(labels, np.log(values * len(values)))
 
 
 def _probabilities(priors, classes) -> tuple[NDArray, NDArray[np.float64]]:

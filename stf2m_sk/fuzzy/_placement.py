@@ -53,6 +53,15 @@ class RulePlacement:
     """Iterations of the clustering, from its best start; 0 for "random"."""
 
 
+class Clusters(NamedTuple):
+    """Centres of rows of data, and how they were found."""
+
+    centers: NDArray[np.float64]
+    initialisation: str  # "k-means" where c-means collapsed
+    n_iter: int
+    collapsed: str | None  # how, with the figures
+
+
 class _Standardised(NamedTuple):
     Z: NDArray[np.float64]
     measured: NDArray[np.bool_]
@@ -94,9 +103,8 @@ def _resolve_n_rules(n_rules: int | str, n_clips: int, n_distinct: int) -> int:
     return int(n_rules)
 
 
-def _resolve_fuzzifier(fuzzifier: float | str, n_clips: int, n_features: int) -> float:
-    if fuzzifier != "auto":
-        return float(fuzzifier)
+def safe_fuzzifier(n_clips: int, n_features: int) -> float:
+    """Fuzzifier m with which c-means does not draw all centres into one point."""
     q = min(n_clips - 1, n_features - 1)
     return q / (q - 2) if q >= 3 else 2.0
 
@@ -107,7 +115,7 @@ def _memberships(Z: NDArray, centers: NDArray, fuzzifier: float) -> NDArray[np.f
     return softmax(-2.0 / (fuzzifier - 1.0) * np.log(distance), axis=1)
 
 
-def _c_means(Z, n_rules, fuzzifier, max_iter, tol, generator) -> tuple[NDArray, int]:
+def _c_means(Z, n_rules, fuzzifier, max_iter, tol, generator, n_starts) -> tuple[NDArray, int]:
     """Return the centres, and the iterations from the best of several short starts."""
     from skfuzzy.cluster import cmeans  # slow to import, and needed at fit only
 
@@ -120,7 +128,7 @@ def _c_means(Z, n_rules, fuzzifier, max_iter, tol, generator) -> tuple[NDArray, 
         return centers, after, objective[-1], n_iter
 
     best_objective, best = np.inf, None
-    for _ in range(_STARTS):
+    for _ in range(n_starts):
         seeds, _ = kmeans_plusplus(Z, n_rules, random_state=generator)
         start = _memberships(Z, seeds, fuzzifier).T
         _, after, objective, _ = run(start, min(max_iter, _START_ITERATIONS))
@@ -150,8 +158,8 @@ def _collapse_message(Z: NDArray, centers: NDArray, fuzzifier: float) -> str | N
     )
 
 
-def _k_means(Z, n_rules, max_iter, tol, generator) -> tuple[NDArray, int]:
-    model = KMeans(n_rules, n_init=_STARTS, max_iter=max_iter, tol=tol, random_state=generator)
+def _k_means(Z, n_rules, max_iter, tol, generator, n_starts) -> tuple[NDArray, int]:
+    model = KMeans(n_rules, n_init=n_starts, max_iter=max_iter, tol=tol, random_state=generator)
     model.fit(Z)
     return model.cluster_centers_, model.n_iter_
 
@@ -166,6 +174,53 @@ def _widths(Z, measured, centers, weights) -> NDArray[np.float64]:
     pooled = np.divide(squares.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
     variance = (squares + _POOLED_CLIPS * pooled) / (mass + _POOLED_CLIPS)
     return np.maximum(np.sqrt(variance), _WIDTH_FLOOR)
+
+
+def cluster(
+    Z: NDArray[np.float64],
+    n_centers: int,
+    fuzzifier: float,
+    initialisation: str,
+    max_iter: int,
+    tol: float,
+    generator: np.random.RandomState,
+    n_starts: int = _STARTS,
+) -> Clusters:
+    """Find centres by c-means that cannot collapse in silence, by k-means, or at random.
+
+    Parameters
+    ----------
+    Z : array of shape (n_rows, n_features)
+        Data in comparable units, without NaN; at least `n_centers` distinct rows.
+    n_centers : int
+        Number of centres.
+    fuzzifier : float
+        Exponent m of c-means.
+    initialisation : {"c-means", "k-means", "random"}
+        How; "random" takes distinct rows.
+    max_iter, tol
+        As of `place_rules`.
+    generator : numpy.random.RandomState
+        Source of the starts.
+    n_starts : int, default=10
+        Starts of which the best is kept.
+
+    Returns
+    -------
+    Clusters
+        Where c-means collapsed, centres are those of k-means.
+    """
+    collapsed = None
+    if initialisation == "c-means":
+        centers, n_iter = _c_means(Z, n_centers, fuzzifier, max_iter, tol, generator, n_starts)
+        collapsed = _collapse_message(Z, centers, fuzzifier)
+        if collapsed is None:
+            return Clusters(centers, initialisation, int(n_iter), None)
+    if initialisation == "random":
+        distinct = np.unique(Z, axis=0, return_index=True)[1]
+        return Clusters(Z[generator.permutation(distinct)[:n_centers]], initialisation, 0, None)
+    centers, n_iter = _k_means(Z, n_centers, max_iter, tol, generator, n_starts)
+    return Clusters(centers, "k-means", int(n_iter), collapsed)
 
 
 @validate_params({"X": ["array-like"], **PLACEMENT_CONSTRAINTS}, prefer_skip_nested_validation=True)
@@ -250,21 +305,14 @@ def place_rules(
     """
     X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
     Z, measured, location, scale, constant = _standardise(X)
-    distinct = np.unique(Z, axis=0, return_index=True)[1]
-    n_rules = _resolve_n_rules(n_rules, len(Z), len(distinct))
-    fuzzifier = _resolve_fuzzifier(fuzzifier, *Z.shape)
+    n_rules = _resolve_n_rules(n_rules, len(Z), len(np.unique(Z, axis=0)))
+    fuzzifier = safe_fuzzifier(*Z.shape) if fuzzifier == "auto" else float(fuzzifier)
     generator = local_generator(random_state)
 
-    if initialisation == "c-means":
-        centers, n_iter = _c_means(Z, n_rules, fuzzifier, max_iter, tol, generator)
-        collapsed = _collapse_message(Z, centers, fuzzifier)
-        if collapsed is not None:
-            warnings.warn(collapsed, UserWarning, stacklevel=3)
-            initialisation = "k-means"
-    if initialisation == "k-means":
-        centers, n_iter = _k_means(Z, n_rules, max_iter, tol, generator)
-    elif initialisation == "random":
-        centers, n_iter = Z[generator.permutation(distinct)[:n_rules]], 0
+    clusters = cluster(Z, n_rules, fuzzifier, initialisation, max_iter, tol, generator)
+    if clusters.collapsed:
+        warnings.warn(clusters.collapsed, UserWarning, stacklevel=3)
+    centers, initialisation = clusters.centers, clusters.initialisation
 
     memberships = _memberships(Z, centers, fuzzifier)
     if initialisation == "c-means":
@@ -277,5 +325,5 @@ def place_rules(
         widths=widths * scale,
         partition_coefficient=float(np.square(memberships).sum(axis=1).mean()),
         initialisation=initialisation,
-        n_iter=int(n_iter),
+        n_iter=clusters.n_iter,
     )

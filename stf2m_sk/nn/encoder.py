@@ -1,135 +1,168 @@
-"""Spatial and temporal convolutions of one modality, and their fusion over modalities."""
+"""Convolutional networks that name the emotion of a clip from its standardised signals."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stf2m_sk.nn._layers import convolve_each, dropout, linear
+from stf2m_sk.nn._layers import dropout as drop
+from stf2m_sk.nn._layers import linear
+from stf2m_sk.nn.signals import Signals
 
-__all__ = ["GatedTemporalBlock", "ModalityEncoder", "fuse"]
+__all__ = [
+    "EmotionNetwork",
+    "MaskedBatchNorm",
+    "ModalityEncoder",
+    "NetworkEnsemble",
+    "masked_moments",
+]
 
-_DILATIONS = (1, 2, 4, 8)
-_TAPS = 5
-_POOLING_HEADS = 4
-_FREQUENCIES = 4
-_PATCHES = 32  # a clip of the usual length is cut into about so many patches
+_POSITIONS = 64  # a clip of the usual length is brought to about so many by strides
+_DILATIONS = (1, 2, 4)
+_TAPS = 3
+_LEAST_DEVIATION = 1e-3  # of a channel within a clip, in units of the training clips' deviation
 
 
-class GatedTemporalBlock(nn.Module):
-    """Gated multi-scale temporal convolution with a residual.
-
-    The channels are split over four dilations (1, 2, 4, 8); each channel is convolved over time
-    by itself, then all are mixed through a gate. Layer normalisation within a frame; there are
-    no statistics over the batch, so that a clip's answer never depends on its neighbours.
+def masked_moments(values: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance over the measured frames.
 
     Parameters
     ----------
-    hidden_dim : int
-        Number of channels, a multiple of 4.
-    dropout_share : float
-        Share of the block's output that is dropped in training.
-    generator : torch.Generator
-        Source of the initial weights.
+    values : Tensor of shape (n_clips, n_channels, n_frames)
+        Signal or hidden layer.
+    frames : Tensor of shape (n_clips, n_frames)
+        1 for a measured frame, else 0.
+
+    Returns
+    -------
+    mean, variance : Tensor of shape (n_clips, n_channels, 1)
+        Both 0 for a clip without a measured frame.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.encoder import masked_moments
+    >>> mean, variance = masked_moments(
+    ...     torch.tensor([[[1.0, 3.0, 99.0]]]), torch.tensor([[1.0, 1.0, 0.0]]))
+    >>> mean.item(), variance.item()
+    (2.0, 1.0)
+    """
+    frames = frames[:, None]
+    count = frames.sum(2, keepdim=True).clamp_min(1.0)
+    mean = (values * frames).sum(2, keepdim=True) / count
+    variance = ((values - mean).square() * frames).sum(2, keepdim=True) / count
+    return mean, variance
+
+
+class MaskedBatchNorm(nn.Module):
+    """Batch normalisation that leaves unmeasured frames out.
+
+    In training mode with the moments of the batch's measured frames, in evaluation mode with
+    their running means: then no clip depends on another.
+
+    Parameters
+    ----------
+    n_channels : int
+        Number of channels.
 
     Notes
     -----
-    The abstract of ST-F2M (arXiv 2412.13541) asks for temporal convolutions that reflect
-    patterns which change within a clip; the gate and the dilations are ours.
+    A batch without a measured frame leaves the running moments as they are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.encoder import MaskedBatchNorm
+    >>> norm = MaskedBatchNorm(1)
+    >>> frames = torch.tensor([[1.0, 1.0, 0.0]])
+    >>> norm(torch.tensor([[[1.0, 3.0, 99.0]]]), frames).round(decimals=2).tolist()
+    [[[-1.0, 1.0, 0.0]]]
     """
 
-    def __init__(
-        self, hidden_dim: int, *, dropout_share: float, generator: torch.Generator
-    ) -> None:
-        super().__init__()
-        self.dropout_share = dropout_share
-        self.norm = nn.LayerNorm(hidden_dim)
-        bound = 1.0 / math.sqrt(_TAPS)
-        taps = torch.empty(hidden_dim, _TAPS).uniform_(-bound, bound, generator=generator)
-        self.taps = nn.Parameter(taps)
-        self.mix = linear(hidden_dim, 2 * hidden_dim, generator=generator)
+    _EPS = 1e-5
+    _MOMENTUM = 0.1
 
-    def forward(
-        self, hidden: Tensor, frames: Tensor, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Add what the frames around each frame say.
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(n_channels))
+        self.offset = nn.Parameter(torch.zeros(n_channels))
+        self.register_buffer("mean", torch.zeros(n_channels))
+        self.register_buffer("variance", torch.ones(n_channels))
+
+    def forward(self, hidden: Tensor, frames: Tensor) -> Tensor:
+        """Normalise every channel.
 
         Parameters
         ----------
-        hidden : Tensor of shape (n_clips, n_frames, hidden_dim)
+        hidden : Tensor of shape (n_clips, n_channels, n_frames)
             0 where not measured.
-        frames : Tensor of shape (n_clips, n_frames, 1)
-            1 for a measured frame, 0 for one that is not.
-        generator : torch.Generator, optional
-            Source of dropout noise; None (default) means inference.
+        frames : Tensor of shape (n_clips, n_frames)
+            1 for a measured frame, else 0.
 
         Returns
         -------
-        Tensor of shape (n_clips, n_frames, hidden_dim)
+        Tensor of shape (n_clips, n_channels, n_frames)
             0 where not measured.
         """
-        normed = (self.norm(hidden) * frames).transpose(1, 2)
-        scaled = self._convolve(normed).transpose(1, 2)
-        gated = F.glu(self.mix(scaled), dim=-1)
-        return (hidden + dropout(gated, self.dropout_share, generator)) * frames
+        mean, variance = self._moments(hidden, frames) if self.training else self._running()
+        scale = self.gain * (variance + self._EPS).rsqrt()
+        shift = self.offset - mean * scale
+        return (hidden * scale[:, None] + shift[:, None]) * frames[:, None]
 
-    def _convolve(self, normed: Tensor) -> Tensor:
-        """Each channel over time, a quarter of them at each dilation."""
-        margin = max(_DILATIONS) * (_TAPS // 2)
-        padded = F.pad(normed, (margin, margin)).chunk(len(_DILATIONS), dim=1)
-        taps = self.taps.chunk(len(_DILATIONS))
-        parts = zip(padded, taps, _DILATIONS, strict=True)
-        return torch.cat(
-            [
-                convolve_each(part, own, dilation=dilation, n_frames=normed.shape[2])
-                for part, own, dilation in parts
-            ],
-            dim=1,
-        )
+    def _running(self) -> tuple[Tensor, Tensor]:
+        return self.mean, self.variance
+
+    def _moments(self, hidden: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Moments of the batch; the running ones are moved towards them."""
+        hidden = hidden * frames[:, None]
+        n_measured = frames.sum()
+        count = n_measured.clamp_min(1.0)
+        mean = hidden.sum((0, 2)) / count
+        variance = (hidden.square().sum((0, 2)) / count - mean.square()).clamp_min(0.0)
+        step = self._MOMENTUM * (n_measured > 0)
+        with torch.no_grad():
+            self.mean += step * (mean - self.mean)
+            self.variance += step * (variance - self.variance)
+        return mean, variance
 
 
 class ModalityEncoder(nn.Module):
     """From one modality of a clip to its embedding.
 
-    Patches of a few frames are mixed over channels (the spatial convolution) and given their
-    place in time; gated multi-scale blocks follow (the temporal convolutions); what remains is
-    pooled over the measured frames by learned attention, mean and standard deviation.
+    Every channel enters as it is and as its course: mean removed and deviation divided out over
+    the clip. Strided convolutions over time and all channels (the spatial mixing) bring long
+    signals to about 64 positions; dilated convolutions with residuals follow (the temporal
+    patterns). Mean, deviation and maximum over the measured frames are pooled, and the channels'
+    own means and log-deviations are put beside them.
 
     Parameters
     ----------
     n_channels : int
         Channels of the modality.
     n_timesteps : int
-        Usual length of a clip in frames; decides the length of a patch.
+        Usual length of a clip in frames; decides the strides.
     hidden_dim : int
-        Width of the convolutions, a multiple of 4.
-    embedding_dim : int
-        Dimension of the embedding.
-    n_blocks : int
-        Number of temporal blocks.
-    dropout_share : float
-        Share dropped in training, in the blocks and before the last layer.
-    temporal : bool, default=True
-        False leaves patches, places and temporal blocks out: the order of the frames is lost.
+        Width of the convolutions, and dimension of the embedding.
+    dropout : float
+        Share dropped in training, after every convolution.
     generator : torch.Generator
         Source of the initial weights.
 
     Notes
     -----
-    The division into spatial and temporal convolutions is that of the abstract of ST-F2M
-    (arXiv 2412.13541); patches, gates and pooling are ours.
+    Spatial and temporal convolutions are in the abstract of ST-F2M (arXiv 2412.13541); all else
+    is ours.
 
     Examples
     --------
     >>> import torch
     >>> from stf2m_sk.nn.encoder import ModalityEncoder
-    >>> generator = torch.Generator().manual_seed(0)
     >>> encoder = ModalityEncoder(
-    ...     3, 240, hidden_dim=32, embedding_dim=16, n_blocks=2, dropout_share=0.2,
-    ...     generator=generator)
+    ...     3, 240, hidden_dim=16, dropout=0.1, generator=torch.Generator().manual_seed(0))
     >>> encoder(torch.zeros(5, 3, 200), torch.ones(5, 200)).shape
     torch.Size([5, 16])
     """
@@ -140,103 +173,239 @@ class ModalityEncoder(nn.Module):
         n_timesteps: int,
         *,
         hidden_dim: int,
-        embedding_dim: int,
-        n_blocks: int,
-        dropout_share: float,
-        temporal: bool = True,
+        dropout: float,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.patch = max(1, round(n_timesteps / _PATCHES)) if temporal else 1
-        self.n_patches = math.ceil(n_timesteps / self.patch)
-        self.dropout_share = dropout_share
-        self.spatial = linear(n_channels * self.patch, hidden_dim, generator=generator)
-        self.position = linear(2 * _FREQUENCIES, hidden_dim, generator=generator, bias=False)
-        self.position.requires_grad_(temporal)
-        self.blocks = nn.ModuleList(
-            GatedTemporalBlock(hidden_dim, dropout_share=dropout_share, generator=generator)
-            for _ in range(n_blocks if temporal else 0)
+        self.dropout = dropout
+        self.strides = _strides(n_timesteps)
+        widths = [n_channels]
+        widths += [max(1, hidden_dim // 2)] * (len(self.strides) - 1) + [hidden_dim]
+        self.stem = nn.ModuleList(
+            _convolution(before, after, 2 * stride + 1, stride=stride, generator=generator)
+            for before, after, stride in zip(widths, widths[1:], self.strides, strict=False)
         )
-        self.norm = nn.LayerNorm(hidden_dim)
-        self.attention = linear(hidden_dim, _POOLING_HEADS, generator=generator)
-        self.out = linear(3 * hidden_dim, embedding_dim, generator=generator)
-        with torch.no_grad():
-            self.position.weight.zero_()  # starts without a preference for a place in time
+        self.stem_norms = nn.ModuleList(MaskedBatchNorm(width) for width in widths[1:])
+        self.blocks = nn.ModuleList(
+            _convolution(hidden_dim, hidden_dim, _TAPS, dilation=dilation, generator=generator)
+            for dilation in _DILATIONS
+        )
+        self.block_norms = nn.ModuleList(MaskedBatchNorm(hidden_dim) for _ in _DILATIONS)
+        n_pooled = 3 * hidden_dim + 2 * n_channels
+        self.pooled_norm = MaskedBatchNorm(n_pooled)
+        self.out = linear(n_pooled, hidden_dim, generator=generator)
 
     def forward(
-        self, signal: Tensor, frames: Tensor, generator: torch.Generator | None = None
+        self, values: Tensor, frames: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """Embeddings of one modality.
 
         Parameters
         ----------
-        signal : Tensor of shape (n_clips, n_channels, n_frames)
+        values : Tensor of shape (n_clips, n_channels, n_frames)
             Standardised signal, 0 where not measured.
         frames : Tensor of shape (n_clips, n_frames)
-            1 for a measured frame, 0 for one that is not.
+            1 for a measured frame, else 0.
         generator : torch.Generator, optional
-            Source of dropout noise; None (default) means inference.
+            Source of dropout noise; None (default) means no noise.
 
         Returns
         -------
-        Tensor of shape (n_clips, embedding_dim)
-            The row of a clip without a measured frame is defined, but means nothing.
+        Tensor of shape (n_clips, hidden_dim)
+            The row of a clip without a measured frame is finite, but means nothing.
         """
-        hidden, frames = self._patches(signal, frames)
-        hidden = (self.spatial(hidden) + self.position(self._places(hidden))) * frames
-        for block in self.blocks:
-            hidden = block(hidden, frames, generator)
-        pooled = self._pool(self.norm(hidden), frames)
-        return self.out(dropout(pooled, self.dropout_share, generator))
+        mean, variance = masked_moments(values, frames)
+        deviation = variance.sqrt() + _LEAST_DEVIATION
+        course = (values - mean) / deviation * frames[:, None]
+        levels = torch.cat([mean, deviation.log()], dim=1).squeeze(2)
+        hidden, frames = self._convolve(course, frames, generator)
+        pooled = torch.cat([_pool(hidden, frames), levels], dim=1)
+        measured = frames.amax(1, keepdim=True)
+        pooled = self.pooled_norm(pooled[..., None], measured).squeeze(2)
+        return self.out(drop(pooled, self.dropout, generator))
 
-    def _patches(self, signal: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        n_clips, n_channels, n_frames = signal.shape
-        missing = -n_frames % self.patch
-        signal = F.pad(signal, (0, missing)).transpose(1, 2)
-        frames = F.pad(frames, (0, missing)).reshape(n_clips, -1, self.patch)
-        patches = signal.reshape(n_clips, -1, self.patch * n_channels)
-        return patches, frames.amax(2, keepdim=True)
-
-    def _places(self, hidden: Tensor) -> Tensor:
-        """Sine and cosine of the time since the clip's start, over the usual length."""
-        time = torch.arange(hidden.shape[1], dtype=hidden.dtype, device=hidden.device)
-        octaves = 2.0 ** torch.arange(_FREQUENCIES, dtype=hidden.dtype, device=hidden.device)
-        angle = time[:, None] / self.n_patches * octaves * (math.pi / 2)
-        return torch.cat([angle.sin(), angle.cos()], dim=1)
-
-    def _pool(self, hidden: Tensor, frames: Tensor) -> Tensor:
-        n_clips, n_frames, hidden_dim = hidden.shape
-        # A finite floor, so that a clip without a measured frame gives numbers and not NaN.
-        scores = self.attention(hidden).masked_fill(frames == 0, -1e9)
-        heads = hidden.reshape(n_clips, n_frames, _POOLING_HEADS, -1)
-        attended = torch.einsum("ntkh,ntk->nkh", heads, scores.softmax(1))
-        count = frames.sum(1).clamp_min(1.0)
-        mean = (hidden * frames).sum(1) / count
-        variance = ((hidden - mean[:, None]).square() * frames).sum(1) / count
-        deviation = (variance + 1e-5).sqrt()
-        return torch.cat([attended.reshape(n_clips, hidden_dim), mean, deviation], dim=1)
+    def _convolve(
+        self, hidden: Tensor, frames: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        for layer, norm, stride in zip(self.stem, self.stem_norms, self.strides, strict=True):
+            missing = -frames.shape[1] % stride
+            hidden, frames = F.pad(hidden, (0, missing)), F.pad(frames, (0, missing))
+            frames = F.max_pool1d(frames[:, None], stride).squeeze(1)
+            hidden = F.relu(norm(layer(hidden), frames))
+        for layer, norm in zip(self.blocks, self.block_norms, strict=True):
+            update = F.relu(norm(layer(hidden), frames))
+            hidden = hidden + drop_channels(update, self.dropout, generator)
+        return hidden, frames
 
 
-def fuse(embeddings: Tensor, present: Tensor) -> Tensor:
-    """Fuse the embeddings of the modalities that are present.
+class EmotionNetwork(nn.Module):
+    """From a clip to a logit for every emotion.
+
+    One `ModalityEncoder` a modality; the mean of the embeddings of those present goes through a
+    linear layer. What a modality that is absent would have said is not in the mean.
 
     Parameters
     ----------
-    embeddings : Tensor of shape (n_clips, n_modalities, embedding_dim)
-        One embedding a modality.
-    present : Tensor of shape (n_clips, n_modalities)
-        1 where the clip has the modality, 0 where it has not.
+    n_channels : sequence of int
+        Channels of each modality.
+    n_timesteps : sequence of int
+        Usual length of each modality in frames.
+    n_classes : int
+        Number of emotions.
+    hidden_dim : int
+        Width of the network.
+    generator : torch.Generator
+        Source of the initial weights.
+    dropout : float, default=0.1
+        Share dropped in training.
 
-    Returns
-    -------
-    Tensor of shape (n_clips, embedding_dim)
-        Mean over the modalities that are present, brought to mean 0 and length 1.
-
-    Notes
-    -----
-    Ours. The order of the modalities does not matter.
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.encoder import EmotionNetwork
+    >>> from stf2m_sk.nn.signals import Standardiser
+    >>> signals = Standardiser([2, 1])([torch.zeros(4, 2, 60), torch.full((4, 1, 9), torch.nan)])
+    >>> network = EmotionNetwork(
+    ...     [2, 1], [60, 9], 3, hidden_dim=8, generator=torch.Generator().manual_seed(0)).eval()
+    >>> network(signals).shape
+    torch.Size([4, 3])
     """
-    total = (embeddings * present[..., None]).sum(1)
-    mean = total / present.sum(1, keepdim=True).clamp_min(1.0)
-    dim = mean.shape[-1]
-    return F.layer_norm(mean, (dim,)) / math.sqrt(dim)
+
+    def __init__(
+        self,
+        n_channels: Sequence[int],
+        n_timesteps: Sequence[int],
+        n_classes: int,
+        *,
+        hidden_dim: int,
+        generator: torch.Generator,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(
+            ModalityEncoder(
+                channels, timesteps, hidden_dim=hidden_dim, dropout=dropout, generator=generator
+            )
+            for channels, timesteps in zip(n_channels, n_timesteps, strict=True)
+        )
+        self.head = linear(hidden_dim, n_classes, generator=generator)
+
+    def forward(self, signals: Signals, generator: torch.Generator | None = None) -> Tensor:
+        """Logits of clips.
+
+        Parameters
+        ----------
+        signals : Signals
+            Standardised clips; any number of frames.
+        generator : torch.Generator, optional
+            Source of dropout noise; None (default) means no noise.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_classes)
+            Logits.
+        """
+        embeddings = [
+            encoder(values, frames, generator)
+            for encoder, values, frames in zip(
+                self.encoders, signals.values, signals.frames, strict=True
+            )
+        ]
+        present = signals.present[..., None]
+        total = (torch.stack(embeddings, dim=1) * present).sum(1)
+        return self.head(F.relu(total / present.sum(1).clamp_min(1.0)))
+
+
+class NetworkEnsemble(nn.Module):
+    """Several networks; they answer with the mean of their log-probabilities.
+
+    Parameters
+    ----------
+    networks : iterable of EmotionNetwork
+        At least one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
+    >>> from stf2m_sk.nn.signals import Standardiser
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> ensemble = NetworkEnsemble(
+    ...     EmotionNetwork([1], [30], 2, hidden_dim=4, generator=generator) for _ in range(3))
+    >>> ensemble.eval()(Standardiser([1])([torch.zeros(5, 1, 30)])).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, networks: Iterable[EmotionNetwork]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, signals: Signals) -> Tensor:
+        """Mean of the log-probabilities.
+
+        Parameters
+        ----------
+        signals : Signals
+            Standardised clips.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_classes)
+            Logarithm of the geometric mean of the probabilities; rows need not sum to 1.
+        """
+        answers = [network(signals).log_softmax(1) for network in self.networks]
+        return torch.stack(answers).mean(0)
+
+
+def drop_channels(values: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Drop whole channels of a clip."""
+    ones = torch.ones_like(values[:, :, :1])
+    return values if generator is None else values * drop(ones, share, generator)
+
+
+def _strides(n_timesteps: int) -> list[int]:
+    """Strides of 4 and at most one of 2 that bring a length to about 64 positions.
+
+    Examples
+    --------
+    >>> _strides(30), _strides(120), _strides(1920)
+    ([1], [2], [4, 4, 2])
+    """
+    n_halvings = max(0, round(math.log2(max(1, n_timesteps) / _POSITIONS)))
+    strides = [4] * (n_halvings // 2) + [2] * (n_halvings % 2)
+    return strides or [1]
+
+
+def _convolution(
+    n_inputs: int,
+    n_outputs: int,
+    n_taps: int,
+    *,
+    generator: torch.Generator,
+    stride: int = 1,
+    dilation: int = 1,
+) -> nn.Conv1d:
+    """Convolution over time without an offset; the ends are padded with 0."""
+    padding = dilation * (n_taps // 2)
+    layer = nn.utils.skip_init(
+        nn.Conv1d,
+        n_inputs,
+        n_outputs,
+        n_taps,
+        stride=stride,
+        dilation=dilation,
+        padding=padding,
+        bias=False,
+    )
+    bound = math.sqrt(3.0 / (n_inputs * n_taps))
+    with torch.no_grad():
+        layer.weight.uniform_(-bound, bound, generator=generator)
+    return layer
+
+
+def _pool(hidden: Tensor, frames: Tensor) -> Tensor:
+    """Mean, deviation and maximum over the measured frames: (n_clips, 3 * hidden_dim)."""
+    mean, variance = masked_moments(hidden, frames)
+    # `hidden` is at least 0 everywhere, and 0 where not measured.
+    parts = [mean.squeeze(2), (variance.squeeze(2) + 1e-5).sqrt(), hidden.amax(2)]
+    return torch.cat(parts, dim=1)

@@ -1,4 +1,4 @@
-"""Random convolution kernels: the part of the encoder that no gradient touches."""
+"""Ramp rules: "the response of kernel k is above b", with random convolution kernels."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["RandomKernels"]
+__all__ = ["RampRules", "dilations_of", "random_mixtures", "stride_of"]
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_LEVEL_SHARE = 0.3  # of the kernels feel the level of a signal too, and not its course alone
-_POSITIONS = 128  # positions along a clip of the usual length at which the kernels are read
+_LEVEL_SHARE = 0.3  # of the kernels respond to the level of a signal, not to its course alone
+_POSITIONS = 256  # most positions along a clip of the usual length at which kernels are read
+_RAMP_POSITIONS = 8  # a ramp spans so many positions' worth of the responses, on either side ...
+_WIDEST_RAMP = 0.2  # ... but at most this share of them
+_TAPS = 9
 # Keep the working set in the cache, and memory flat in the number and the length of clips.
 _CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 32, 2**16
 
 
-class RandomKernels(nn.Module):
-    r"""Random dilated kernels over random channel mixtures, pooled by proportion above a bias.
+class RampRules(nn.Module):
+    r"""Fuzzy rules with a ramp as membership: the response of a kernel lies above a threshold.
 
-    Every kernel mixes a few channels with random weights (spatial), convolves the mixture with
-    nine random taps at one of up to five dilations (temporal), and says for what share of the
-    clip the result lies above each of a few biases:
+    Every kernel mixes a few channels with random weights (spatial) and convolves the mixture with
+    random taps at one of a few dilations (temporal). A rule is a kernel and a ramp from a to b;
+    its firing strength in a clip is the mean membership over the measured frames T:
 
     .. math::
 
         f_{kj} = \frac{1}{|T|} \sum_{t \in T}
-                 \mathrm{clip}\Big(\frac{(w_k * x)_t - b_{kj}}{s_k} + \frac12, 0, 1\Big),
+                 \mathrm{clip}\Big(\frac{(w_k * x)_t - a_{kj}}{b_{kj} - a_{kj}},\ 0,\ 1\Big).
 
-    over the measured frames T. The ramp of width s in place of a step makes the features
-    continuous in the signal. The taps of most kernels sum to zero: they see the course of a
-    signal; those of about a third do not: they see its level too. Nothing here is trained: the
-    biases are quantiles of the responses of the training clips, set by `calibrate`.
+    The taps of most kernels sum to zero: they respond to the course of a signal. Those of about a
+    third do not: they respond to its level too. Nothing is trained; ramps run between quantiles
+    of the training clips' responses, so that they are narrow where responses are dense.
 
     Parameters
     ----------
@@ -42,46 +44,44 @@ class RandomKernels(nn.Module):
     n_timesteps : int
         Usual length of a clip, in frames; decides the dilations and the stride.
     n_kernels : int
-        Number of kernels, spread evenly over the dilations.
-    n_biases : int
-        Biases, hence features, of a kernel.
-    most_mixed : int, default=9
-        Most channels that a kernel mixes; with 1 there is no spatial convolution.
+        Kernels, spread evenly over the dilations.
+    n_ramps : int
+        Ramps, hence rules, of a kernel.
     n_taps : int, default=9
-        Taps of a kernel, odd; with 1 there is no temporal convolution.
+        Taps of a kernel, odd; 1 leaves the temporal convolution out.
+    most_mixed : int, default=9
+        Most channels that a kernel mixes; 1 leaves the spatial convolution out.
     generator : torch.Generator
         Source of mixtures and taps.
 
     Attributes
     ----------
-    n_features : int
-        ``n_kernels * n_biases``.
+    n_rules : int
+        ``n_kernels * n_ramps``; kernel by kernel.
     mixtures : Buffer of shape (n_kernels, n_channels)
         Channel weights.
     taps : Buffer of shape (n_kernels, n_taps)
-        Taps; each row has norm 1, and most have mean 0.
-    biases : Buffer of shape (n_kernels, n_biases)
-        Biases b in units of the ramp's width.
-    ramps : Buffer of shape (n_kernels,)
-        Widths s of the ramps.
-    sees_level : bool Tensor of shape (n_features,)
-        Whether a feature comes from a kernel that sees the level of a signal.
+        Taps; each row has norm 1.
+    lower, width : Buffer of shape (n_kernels, n_ramps)
+        Where a ramp begins, and how wide it is, in units of the response.
+    sees_level : bool Tensor of shape (n_rules,)
+        Whether the kernel of a rule responds to the level of a signal.
 
     Notes
     -----
     Dilated kernels with proportion-of-positive pooling are those of MiniRocket (Dempster,
-    Schmidt, Webb, arXiv 2012.08791). Gaussian taps and mixtures, the ramp and the masks are
-    ours.
+    Schmidt, Webb, arXiv 2012.08791). Gaussian taps and mixtures, ramps between quantiles and
+    masks are ours.
 
     Examples
     --------
     >>> import torch
-    >>> from stf2m_sk.nn.kernels import RandomKernels
+    >>> from stf2m_sk.nn.kernels import RampRules
     >>> generator = torch.Generator().manual_seed(0)
-    >>> kernels = RandomKernels(3, 120, n_kernels=50, n_biases=4, generator=generator)
+    >>> rules = RampRules(3, 120, n_kernels=50, n_ramps=4, generator=generator)
     >>> signal, frames = torch.randn(10, 3, 120, generator=generator), torch.ones(10, 120)
-    >>> kernels.calibrate(signal, frames)
-    >>> kernels(signal, frames).shape
+    >>> rules.calibrate(signal, frames)
+    >>> rules(signal, frames).shape
     torch.Size([10, 200])
     """
 
@@ -91,25 +91,25 @@ class RandomKernels(nn.Module):
         n_timesteps: int,
         *,
         n_kernels: int,
-        n_biases: int,
+        n_ramps: int,
+        n_taps: int = _TAPS,
         most_mixed: int = 9,
-        n_taps: int = 9,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.stride = max(1, round(n_timesteps / _POSITIONS))
-        self.dilations = _dilations(n_timesteps, n_kernels, n_taps)
-        self.n_features = n_kernels * n_biases
+        self.stride = stride_of(n_timesteps, _POSITIONS)
+        self.dilations = _rows_of_dilations(dilations_of(n_timesteps, n_taps), n_kernels)
+        self.n_rules = n_kernels * n_ramps
         self.register_buffer("taps", _taps(n_kernels, n_taps, generator))
-        self.sees_level = _sees_level(n_kernels).repeat_interleave(n_biases)
-        mixtures = _mixtures(n_kernels, n_channels, most_mixed, generator)
+        self.sees_level = _sees_level(n_kernels).repeat_interleave(n_ramps)
+        mixtures = random_mixtures(n_kernels, n_channels, most_mixed, generator)
         self.register_buffer("mixtures", mixtures)
-        self.register_buffer("biases", torch.zeros(n_kernels, n_biases))
-        self.register_buffer("ramps", torch.ones(n_kernels))
+        self.register_buffer("lower", torch.zeros(n_kernels, n_ramps))
+        self.register_buffer("width", torch.ones(n_kernels, n_ramps))
 
     @torch.no_grad()
     def forward(self, signal: Tensor, frames: Tensor) -> Tensor:
-        """Features of clips.
+        """Firing strengths of clips.
 
         Parameters
         ----------
@@ -120,18 +120,18 @@ class RandomKernels(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n_clips, n_features)
+        Tensor of shape (n_clips, n_rules)
             In [0, 1]; all 0 for a clip without a measured frame at the positions that are read
             (every `stride`-th frame).
         """
         at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
         scratch = self._scratch(signal[:at_once])
         parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
-        return torch.cat([self._features(*part, scratch) for part in parts])
+        return torch.cat([self._strengths(*part, scratch) for part in parts])
 
     @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
-        """Set the biases to quantiles, and the ramps to a share of the spread, of the responses.
+        """Let ramps run between quantiles of the responses.
 
         Parameters
         ----------
@@ -140,30 +140,25 @@ class RandomKernels(nn.Module):
         frames : Tensor of shape (n_clips, n_frames)
             1 for a measured frame, 0 for one that is not.
         """
-        self.ramps.fill_(1.0)
         measured = frames[:, :: self.stride] > 0
         start = signal.new_zeros(len(signal), 1, measured.shape[1])
         each = self._respond(signal, start, self._scratch(signal))
         responses = torch.cat([own.transpose(0, 1)[:, measured] for _, own in each])
         if responses.shape[1] == 0:
             return
-        n_kernels, n_biases = self.biases.shape
+        n_kernels, n_ramps = self.lower.shape
         # Golden-ratio steps spread the quantiles of different kernels evenly over (0, 1).
         offsets = torch.arange(n_kernels, dtype=responses.dtype) * _GOLDEN % 1
-        levels = (torch.arange(n_biases)[None] + offsets[:, None]) / n_biases
+        centres = (torch.arange(n_ramps)[None] + offsets[:, None]) / n_ramps
+        half = min(_WIDEST_RAMP, _RAMP_POSITIONS / measured.shape[1])
         ordered = responses.sort(1).values
-        rows = (levels * (ordered.shape[1] - 1)).round().long().to(ordered.device)
-        # Few frames give few steps to the proportion; a wider ramp then keeps it informative.
-        softness = max(0.1, 1.0 / math.sqrt(measured.shape[1]))
-        ramps = softness * responses.std(1, correction=0)
-        self.ramps.copy_(torch.where(ramps > 1e-6, ramps, 1.0))
-        self.biases.copy_(ordered.gather(1, rows) / self.ramps[:, None])
+        lower, upper = (_quantiles(ordered, centres + side) for side in (-half, half))
+        least = 1e-3 * responses.std(1, correction=0)[:, None] + 1e-6
+        self.lower.copy_(lower)
+        self.width.copy_(torch.maximum(upper - lower, least))
 
     def _scratch(self, signal: Tensor) -> Tensor:
-        """Room for three arrays of one dilation, used again and again.
-
-        Asking the system for fresh memory took five times as long as the sums that it was for.
-        """
+        """Three arrays of one dilation, used again and again: fresh memory would cost more."""
         most = max(rows.stop - rows.start for _, rows in self.dilations)
         n_frames = -(-signal.shape[2] // self.stride) * self.stride
         return signal.new_empty(3, len(signal) * most * n_frames)
@@ -171,13 +166,13 @@ class RandomKernels(nn.Module):
     def _respond(
         self, signal: Tensor, start: Tensor, scratch: Tensor
     ) -> Iterator[tuple[slice, Tensor]]:
-        """Rows of the kernels of each dilation, and their responses, in units of the ramps.
+        """Rows of the kernels of each dilation, and their responses.
 
         Responses have the shape (n_clips, n_rows, n_positions), and `start`, of shape
         (n_clips, 1, n_positions), is added to them. One dilation after the other: all at once
         would not fit into a processor's cache. They lie in `scratch`: read them before the next.
         """
-        taps = (self.taps / self.ramps[:, None])[:, :, None]
+        taps = self.taps[:, :, None]
         phases = _phases(signal, self.stride)
         (n_clips, _, *times), flat = phases.shape, phases.flatten(2)
         for dilation, rows in self.dilations:
@@ -187,23 +182,65 @@ class RandomKernels(nn.Module):
             total = _part(scratch[1], n_clips, mixtures.shape[1], times[1])
             yield rows, _convolve(mixed.unflatten(2, times), taps[rows], dilation, start, total)
 
-    def _features(self, signal: Tensor, frames: Tensor, scratch: Tensor) -> Tensor:
+    def _strengths(self, signal: Tensor, frames: Tensor, scratch: Tensor) -> Tensor:
         frames = frames[:, :: self.stride]
         count = frames.sum(1).clamp_min(1.0)
-        # What is -inf lies above no bias, so that plain sums leave unmeasured frames out.
+        # -inf lies below every ramp, so that plain sums leave unmeasured frames out.
         start = torch.where(frames > 0, 0.0, -torch.inf)[:, None].to(signal.dtype)
-        features = signal.new_empty(len(signal), *self.biases.shape)
+        slope = 1.0 / self.width
+        offset = -self.lower * slope
+        strengths = signal.new_empty(len(signal), *self.lower.shape)
         for rows, responses in self._respond(signal, start, scratch):
-            height = _part(scratch[2], *responses.shape)
-            for bias, own in enumerate((self.biases[rows] - 0.5).unbind(1)):
-                torch.sub(responses, own[:, None], out=height)
-                features[:, rows, bias] = height.clamp_(0.0, 1.0).sum(2)
-        return (features / count[:, None, None]).flatten(1)
+            membership = _part(scratch[2], *responses.shape)
+            for ramp in range(self.lower.shape[1]):
+                own = (offset[rows, ramp, None], responses, slope[rows, ramp, None])
+                torch.addcmul(*own, out=membership)
+                strengths[:, rows, ramp] = membership.clamp_(0.0, 1.0).sum(2)
+        return (strengths / count[:, None, None]).flatten(1)
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""
-        n_kernels, n_biases = self.biases.shape
-        return f"n_kernels={n_kernels}, n_biases={n_biases}, stride={self.stride}"
+        n_kernels, n_ramps = self.lower.shape
+        return f"n_kernels={n_kernels}, n_ramps={n_ramps}, stride={self.stride}"
+
+
+def stride_of(n_timesteps: int, n_positions: int) -> int:
+    """Frames between two positions at which a clip is read."""
+    return max(1, round(n_timesteps / n_positions))
+
+
+def dilations_of(n_timesteps: int, n_taps: int) -> list[int]:
+    """Dilations from 1 until a kernel covers nine tenths of a clip, an octave or less apart."""
+    longest = max(1.0, 0.9 * (n_timesteps - 1) / max(1, n_taps - 1))
+    n_dilations = max(5, int(math.log2(longest)) + 1)
+    exponents = torch.linspace(0, math.log2(longest), n_dilations, dtype=torch.float64)
+    return sorted({int(2**exponent) for exponent in exponents.tolist()})
+
+
+def random_mixtures(
+    n_mixtures: int, n_channels: int, most_mixed: int, generator: torch.Generator
+) -> Tensor:
+    """Gaussian weights on a few random channels; fewer channels are likelier.
+
+    Parameters
+    ----------
+    n_mixtures, n_channels : int
+        Shape of the result.
+    most_mixed : int
+        Most channels of a mixture.
+    generator : torch.Generator
+        Source of the weights.
+
+    Returns
+    -------
+    Tensor of shape (n_mixtures, n_channels)
+        Weights; 0 for channels that are not mixed in.
+    """
+    most = min(n_channels, most_mixed)
+    exponent = torch.rand(n_mixtures, 1, generator=generator) * math.log2(most + 1)
+    n_mixed = (2**exponent).long().clamp(1, most)
+    order = torch.rand(n_mixtures, n_channels, generator=generator).argsort(1).argsort(1)
+    return torch.randn(n_mixtures, n_channels, generator=generator) * (order < n_mixed)
 
 
 def _phases(signal: Tensor, stride: int) -> Tensor:
@@ -239,18 +276,21 @@ def _part(scratch: Tensor, *shape: int) -> Tensor:
     return scratch[: math.prod(shape)].view(shape)
 
 
-def _dilations(n_timesteps: int, n_kernels: int, n_taps: int) -> list[tuple[int, slice]]:
-    """Dilations from 1 to the clip's length, each with the rows of its kernels."""
-    longest = max(1.0, 0.9 * (n_timesteps - 1) / max(1, n_taps - 1))
-    exponents = torch.linspace(0, math.log2(longest), 5)
-    dilations = sorted({int(2**exponent) for exponent in exponents.tolist()})
+def _quantiles(ordered: Tensor, levels: Tensor) -> Tensor:
+    """Values of sorted rows at levels in [0, 1]; beyond these, the least and the largest."""
+    places = (levels * (ordered.shape[1] - 1)).round().long().clamp(0, ordered.shape[1] - 1)
+    return ordered.gather(1, places.to(ordered.device))
+
+
+def _rows_of_dilations(dilations: list[int], n_kernels: int) -> list[tuple[int, slice]]:
+    """Dilations, each with the rows of its kernels."""
     dilations = dilations[: max(1, n_kernels)]
     edges = [round(i * n_kernels / len(dilations)) for i in range(len(dilations) + 1)]
     return [(d, slice(edges[i], edges[i + 1])) for i, d in enumerate(dilations)]
 
 
 def _sees_level(n_kernels: int) -> Tensor:
-    """Which kernels see the level: a share of them at every dilation."""
+    """Which kernels respond to the level: a share of them at every dilation."""
     quota = (torch.arange(n_kernels + 1, dtype=torch.float64) * _LEVEL_SHARE + 0.5).floor()
     return quota.diff() > 0
 
@@ -265,14 +305,3 @@ def _taps(n_kernels: int, n_taps: int, generator: torch.Generator) -> Tensor:
     level = torch.randn(n_kernels, 1, generator=generator) / math.sqrt(n_taps)
     taps = taps + torch.where(_sees_level(n_kernels)[:, None], level, 0.0)
     return taps / taps.norm(dim=1, keepdim=True)
-
-
-def _mixtures(
-    n_kernels: int, n_channels: int, most_mixed: int, generator: torch.Generator
-) -> Tensor:
-    """Gaussian weights on a few random channels of each kernel; fewer channels are likelier."""
-    most = min(n_channels, most_mixed)
-    exponent = torch.rand(n_kernels, 1, generator=generator) * math.log2(most + 1)
-    n_mixed = (2**exponent).long().clamp(1, most)
-    order = torch.rand(n_kernels, n_channels, generator=generator).argsort(1).argsort(1)
-    return torch.randn(n_kernels, n_channels, generator=generator) * (order < n_mixed)

@@ -1,260 +1,245 @@
-"""Meta-training from ready arrays to a fitted net and the population's knowledge."""
+"""Meta-training: from the clips of many people to a module and what it says of the population."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch.callbacks import EarlyStopping, LRScheduler, PassthroughScoring
-from torch.optim.lr_scheduler import OneCycleLR
+from torch import Tensor
 
-from stf2m_sk.fuzzy import place_rules
-from stf2m_sk.nn.knowledge import MetaKnowledge, gather_knowledge
-from stf2m_sk.nn.module import STF2MModule
-from stf2m_sk.nn.sizes import ModuleSizes
-from stf2m_sk.training.callbacks import ProgressBar
-from stf2m_sk.training.clips import TrainingClips, embed_all
-from stf2m_sk.training.distrust import choose_distrust
-from stf2m_sk.training.episodes import EpisodeSampler
-from stf2m_sk.training.holdout import halve, hold_out
-from stf2m_sk.training.learner import train_learner
-from stf2m_sk.training.loss import EpisodeLoss
-from stf2m_sk.training.net import EpisodeBatches, EpisodicNet
-from stf2m_sk.training.ridge import choose_ridges, choose_rules_share
+from stf2m_sk.fuzzy import place_patterns
+from stf2m_sk.nn.module import ModuleSizes, STF2MModule
+from stf2m_sk.nn.recurrence import Numbers, PersonSums, Population, summarise
+from stf2m_sk.nn.signals import Signals
+from stf2m_sk.training.episodes import draw_episodes, people_of
+from stf2m_sk.training.networks import NetworkPlan, train_networks
+from stf2m_sk.training.numbers import START, learn_numbers
 
-__all__ = ["TrainingPlan", "gather_population", "meta_train"]
+__all__ = ["MetaTrained", "TrainingPlan", "meta_train"]
 
-_EPISODES_PER_BATCH = 4
-_BATCHES_PER_EPOCH = 10
-_PASSES_PER_EPOCH = 16  # over the clips, at most: a small set gets fewer batches
-_VALID_BATCHES = 4
-_DISTRUST_BATCHES = 12
-_LEARNER_BATCHES = 10  # for each half of the people
-_WEIGHT_DECAY = 0.05
-_UNKNOWN_SHARE = 0.25
-_LEARNER_SPEED = 10.0  # the learner's few numbers are logarithms and gates: they may move faster
-_UNSEEN_DISTRUST = 10.0  # where nobody is held out who could tell how far to trust the training
-_STARTS_UP = 0.15  # of all batches
+_SHOTS = (0, 1, 2, 4)
+_DRAWS = 3  # episodes of every person and number of shots
+_CALIBRATION_CLIPS = 200  # for ramps and prototypes
+_NUMBER_CLIPS = 800  # for the numbers: the cost grows with their cube
+_DIRECTION_CLIPS = 1500
+_DIRECTIONS = 512
+_CLIPS_AT_ONCE = 512  # bounds the memory, whatever the number of clips
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to meta-train; see the parameters of `STF2MClassifier`."""
-
-    n_way: int
-    n_support: int
-    n_query: int
-    max_epochs: int
-    learning_rate: float
-    view_dropout: float
-    validation_fraction: float
-    patience: int
-    callbacks: Sequence
-    progress: bool
-    device: str
-    rule_placement: str = "c-means"
-    rules: bool = True
-    meta_rnn: bool = True
-    precision: str = "float32"
-
-
-def meta_train(
-    signals: Sequence[NDArray[np.float32]],
-    codes: NDArray[np.integer],
-    groups: NDArray[np.integer] | None,
-    sizes: ModuleSizes,
-    plan: TrainingPlan,
-    random_state: np.random.RandomState,
-) -> tuple[EpisodicNet, MetaKnowledge]:
-    """Meta-train a network on a population.
-
-    Random kernels, principal components and fuzzy rules are read off the training clips, without
-    a gradient; the learned convolutions are then trained on episodes, and at last the
-    meta-recurrent learner on those of people held out.
+    """How to meta-train.
 
     Parameters
     ----------
-    signals : sequence of float32 array (n_clips, n_channels, n_timesteps)
+    n_kernels, n_patterns : int
+        As of `ModuleSizes`.
+    networks : NetworkPlan or None
+        How to train the networks; None for no networks.
+    view_dropout : float, default=0.0
+        Probability with which a view is left out while the numbers are learned.
+    device : str, default="cpu"
+        Where the module runs.
+    n_taps, most_mixed : int, default=9
+        As of `ModuleSizes`.
+    initialisation : {"c-means", "k-means", "random"}, default="c-means"
+        How prototypes are found.
+    learns_numbers : bool, default=True
+        False leaves block weights and numbers at their start.
+    """
+
+    n_kernels: int
+    n_patterns: int
+    networks: NetworkPlan | None
+    view_dropout: float = 0.0
+    device: str = "cpu"
+    n_taps: int = 9
+    most_mixed: int = 9
+    initialisation: str = "c-means"
+    learns_numbers: bool = True
+
+
+class MetaTrained(NamedTuple):
+    """What meta-training gives.
+
+    Attributes
+    ----------
+    module : STF2MModule
+        On the device of the plan, in evaluation mode.
+    population : Population
+        float64, on the CPU.
+    numbers : Numbers
+        Of the model.
+    history : list of list of dict
+        Epochs of each network.
+    """
+
+    module: STF2MModule
+    population: Population
+    numbers: Numbers
+    history: list[list[dict]]
+
+
+def meta_train(
+    recordings: Sequence[NDArray[np.float32]],
+    codes: NDArray[np.integer],
+    people: NDArray[np.integer] | None,
+    plan: TrainingPlan,
+    random_state: np.random.RandomState,
+) -> MetaTrained:
+    """Meta-train on a population.
+
+    Parameters
+    ----------
+    recordings : sequence of float32 array (n_clips, n_channels, n_timesteps)
         One array a modality, NaN where not measured.
     codes : int array of shape (n_clips,)
-        Class codes.
-    groups : int array of shape (n_clips,) or None
+        Class codes, 0 to n_classes - 1.
+    people : int array of shape (n_clips,) or None
         Codes of the people.
-    sizes : ModuleSizes
-        Sizes of the network.
     plan : TrainingPlan
-        How to train.
+        How.
     random_state : numpy.random.RandomState
         Source of all randomness.
 
     Returns
     -------
-    net : EpisodicNet
-        Trained net; its best weights if some people (or clips) were held out.
-    knowledge : MetaKnowledge
-        Of the whole population, those held out included.
+    MetaTrained
     """
-    seeds = random_state.randint(np.iinfo(np.int32).max, size=3)
-    generator = torch.Generator().manual_seed(int(seeds[0]))
-    module = STF2MModule(sizes, generator=generator)
-    held_out = hold_out(codes, groups, plan.validation_fraction, random_state)
-    tensors = [torch.from_numpy(signal) for signal in signals]
-    seen = torch.from_numpy(np.flatnonzero(~held_out))
-    module.calibrate([tensor[seen] for tensor in tensors], generator=generator)
-    module.to(plan.device)
-    with torch.no_grad():
-        clips = module.prepare([tensor.to(plan.device) for tensor in tensors])
-    n_classes = int(codes.max()) + 1
-    dataset = TrainingClips(clips, codes, groups, n_classes)
-    parts = module.kernel_parts(clips)
-    ridges = choose_ridges(*parts, dataset.membership, groups, random_state)
-    if ridges is not None:
-        module.start_ridges(*ridges)
-    _start_rules(module, clips.take(seen.to(plan.device)), plan.rule_placement, random_state)
-    _trust_rules(module, dataset, groups, random_state)
-    if not plan.rules:
-        module.silence_rules()
-    if not plan.meta_rnn:
-        module.silence_learner()
-    sampler = partial(
-        EpisodeSampler,
-        codes,
-        groups,
-        n_modalities=len(signals),
-        n_way=plan.n_way,
-        n_support=plan.n_support,
-        n_query=plan.n_query,
-        n_episodes=_EPISODES_PER_BATCH,
-        generator=np.random.default_rng(int(seeds[2])),
+    generator = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
+    module = STF2MModule(_sizes(recordings, plan), generator=generator).to(plan.device)
+    tensors = [torch.from_numpy(recording) for recording in recordings]
+    module.standardiser.calibrate([tensor.to(plan.device) for tensor in tensors])
+    _place_rules(module, tensors, plan, random_state)
+    log_probabilities, history = None, []
+    if plan.networks is not None:
+        fitted = train_networks(
+            _standardised(module, tensors),
+            codes,
+            people,
+            codes.max() + 1,
+            plan.networks,
+            random_state,
+        )
+        module.attach(fitted.ensemble, codes.max() + 1)
+        module.to(plan.device)
+        log_probabilities, history = fitted.log_probabilities, fitted.history
+    people = people_of(codes, people, random_state)
+    unscaled = _unscaled(module, tensors, log_probabilities)
+    numbers = _learn_numbers(module, unscaled, codes, people, plan, random_state)
+    directions = _directions(_scaled(module, unscaled[_thinned(people, _DIRECTION_CLIPS)]))
+    population = _summarised(module, unscaled, codes, people, directions, numbers)
+    return MetaTrained(module.eval(), population, numbers, history)
+
+
+def _unscaled(module, recordings: list[Tensor], log_probabilities: Tensor | None) -> Tensor:
+    """Features of all clips before they are scaled, on the CPU."""
+    parts = []
+    for start in range(0, len(recordings[0]), _CLIPS_AT_ONCE):
+        own = slice(start, start + _CLIPS_AT_ONCE)
+        signals = _standardised(module, [recording[own] for recording in recordings])
+        given = None if log_probabilities is None else log_probabilities[own]
+        parts.append(module.unscaled(signals, given).cpu())
+    return torch.cat(parts)
+
+
+def _scaled(module, unscaled: Tensor) -> Tensor:
+    return module.scaler(unscaled.to(module.scaler.mean.device)).cpu()
+
+
+def _sizes(recordings: Sequence[NDArray], plan: TrainingPlan) -> ModuleSizes:
+    return ModuleSizes(
+        n_channels=[recording.shape[1] for recording in recordings],
+        n_timesteps=[recording.shape[2] for recording in recordings],
+        n_kernels=plan.n_kernels,
+        n_patterns=plan.n_patterns,
+        n_taps=plan.n_taps,
+        most_mixed=plan.most_mixed,
     )
-    train = sampler(
-        among=seen.numpy(), view_dropout=plan.view_dropout, unknown_share=_UNKNOWN_SHARE
+
+
+def _standardised(module: STF2MModule, recordings: list[Tensor]) -> Signals:
+    device = module.scaler.mean.device
+    return module.standardiser([recording.to(device) for recording in recordings])
+
+
+def _place_rules(module, tensors, plan, random_state) -> None:
+    rows = random_state.permutation(len(tensors[0]))[:_CALIBRATION_CLIPS]
+    own = torch.from_numpy(np.sort(rows))
+    signals = _standardised(module, [tensor[own] for tensor in tensors])
+    module.calibrate_rules(signals)
+    for patterns, values, frames in zip(
+        module.patterns, signals.values, signals.frames, strict=True
+    ):
+        place_patterns(patterns, values, frames, random_state, initialisation=plan.initialisation)
+
+
+def _learn_numbers(module, unscaled, codes, people, plan, random_state) -> Numbers:
+    """Scale the features, learn the numbers, and weigh the blocks."""
+    rows = _thinned(people, _NUMBER_CLIPS)
+    scaler = module.scaler
+    scaler.calibrate(unscaled[rows].to(scaler.mean.device))
+    features = _scaled(module, unscaled[rows])
+    shown = _views_shown(module, len(rows), plan.view_dropout, random_state)
+    if not plan.learns_numbers:
+        scaler.weigh(torch.full_like(scaler.weights, 1.0 / len(scaler.weights)))
+        return START
+    parts = features.double().split(scaler.sizes, dim=1)
+    grams = [
+        (own * seen) @ (own * seen).T for own, seen in zip(parts, shown.unbind(1), strict=True)
+    ]
+    own_codes, own_people = codes[rows], np.unique(people[rows], return_inverse=True)[1]
+    episodes = draw_episodes(
+        own_codes, own_people, shots=_SHOTS, n_draws=_DRAWS, generator=random_state
     )
-    n_batches = _n_batches(train, len(seen))
-    new = None
-    if held_out.any():
-        among = np.flatnonzero(held_out)
-        new = sampler(among=among, view_dropout=0.0, unknown_share=_UNKNOWN_SHARE)
-    net = EpisodicNet(
-        module,
-        EpisodeLoss(sizes.embedding_dim, n_classes, generator=generator),
-        noise=torch.Generator(device=plan.device).manual_seed(int(seeds[1])),
-        train_batches=EpisodeBatches(train, n_batches),
-        valid_batches=None if new is None else list(EpisodeBatches(new, _VALID_BATCHES)),
-        precision=plan.precision,
-        **_optimisation(plan, n_batches, with_validation=new is not None),
-    )
-    module.learner.requires_grad_(False)  # on the encoder's own people it would learn to trust it
-    net.partial_fit(dataset)
-    module.learner.requires_grad_(True)
-    if not sizes.spatial:
-        module.silence_training()
-    elif new is not None:
-        choose_distrust(module, dataset, list(new.batches(_DISTRUST_BATCHES)))
+    known, own_codes = np.unique(own_codes, return_inverse=True)
+    weights, numbers = learn_numbers(torch.stack(grams), own_codes, own_people, episodes)
+    scaler.weigh(weights.to(scaler.weights))
+    return numbers
+
+
+def _views_shown(module, n_clips, view_dropout, random_state) -> Tensor:
+    """Whether a clip shows a block, (n_clips, n_blocks, 1): views are left out at random."""
+    n_modalities = len(module.ramps)
+    shown = random_state.random_sample((n_clips, n_modalities)) >= view_dropout
+    shown[~shown.any(axis=1), random_state.randint(n_modalities)] = True
+    places = [block.modality for block in module.blocks]
+    everything = np.column_stack([shown, np.ones(n_clips, bool)])  # the networks, at place -1
+    return torch.from_numpy(everything[:, places].astype(np.float64))[..., None]
+
+
+def _directions(features: Tensor) -> Tensor:
+    """Orthonormal directions (n_features, n_directions) in which the clips spread most."""
+    features = features.double()
+    if len(features) < features.shape[1]:
+        spread, left = torch.linalg.eigh(features @ features.T)
+        right = features.T @ left
     else:
-        module.distrust_training(_UNSEEN_DISTRUST)
-    halves = halve(codes, groups, random_state) if plan.meta_rnn else None
-    if halves is not None:
-        ordered = partial(sampler, view_dropout=0.0, unknown_share=_UNKNOWN_SHARE, ordered_share=1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of people left out: said once, above
-            samplers = [ordered(among=rows) for rows in halves]
-        train_learner(module, dataset, [list(one.batches(_LEARNER_BATCHES)) for one in samplers])
-    module.eval()
-    knowledge = gather_population(module, dataset)
-    if not plan.meta_rnn:
-        knowledge = knowledge.without_differences()
-    return net.release("best", "schedule"), knowledge
+        spread, right = torch.linalg.eigh(features.T @ features)
+    spread, order = spread.sort(descending=True)
+    kept = order[(spread > 1e-9 * spread[:1].clamp_min(1e-9))][:_DIRECTIONS]
+    directions = torch.nn.functional.normalize(right[:, kept], dim=0)
+    return directions.float().double()  # as they are saved
 
 
-def gather_population(module: STF2MModule, dataset: TrainingClips) -> MetaKnowledge:
-    """Sum up all clips, as they are embedded now."""
-    embeddings = embed_all(module, dataset.clips)
-    weights = torch.ones(len(dataset), device=embeddings.device)
-    return gather_knowledge(embeddings, dataset.membership, weights, dataset.people())
+def _summarised(module, unscaled, codes, people, directions, numbers) -> Population:
+    n_people, n_classes = int(people.max()) + 1, int(codes.max()) + 1
+    sums = PersonSums.zeros(n_people, directions.shape[1], n_classes)
+    for start in range(0, len(codes), _CLIPS_AT_ONCE):
+        rows = np.arange(start, min(start + _CLIPS_AT_ONCE, len(codes)))
+        projected = _scaled(module, unscaled[rows]).double() @ directions
+        sums.add(projected, torch.from_numpy(people[rows]), torch.from_numpy(codes[rows]))
+    return summarise(sums, directions, numbers.person_variance)
 
 
-def _start_rules(module, clips, placement, random_state) -> None:
-    points = module.aim_rules(clips)
-    values = points.cpu().numpy().astype(np.float64)
-    n_distinct = len(np.unique(values, axis=0))
-    placed = place_rules(
-        values,
-        min(module.sizes.n_rules, n_distinct),
-        initialisation=placement,
-        random_state=random_state,
-    )
-    repeats = -(-module.sizes.n_rules // len(placed.centers))
-    rows = np.tile(np.arange(len(placed.centers)), repeats)[: module.sizes.n_rules]
-    module.set_rules(points, placed.centers[rows], placed.widths[rows])
-
-
-@torch.no_grad()
-def _trust_rules(module, dataset, groups, random_state) -> None:
-    ridge = module.ridge(n_support=0)[: module.embedding_size].split(module.block_sizes)[1:]
-    course, level = module.kernel_parts(dataset.clips)
-    kernels = torch.cat([course * ridge[0].rsqrt(), level * ridge[1].rsqrt()], dim=1)
-    of_full_share = 1.0 / ridge[0][0] + 1.0 / ridge[1][0]
-    rules = module.rules_part(dataset.clips) * of_full_share.sqrt()
-    share = choose_rules_share(kernels, rules, dataset.membership, groups, random_state)
-    if share is not None:
-        module.share_with_rules(share)
-
-
-def _n_batches(sampler: EpisodeSampler, n_clips: int) -> int:
-    """Batches of an epoch; a few clips are soon learned, and then learned by heart."""
-    n_clips_of_batch = sampler.n_episodes * sampler.n_way * (sampler.n_support + sampler.n_query)
-    return min(_BATCHES_PER_EPOCH, -(-_PASSES_PER_EPOCH * n_clips // n_clips_of_batch))
-
-
-def _optimisation(plan: TrainingPlan, n_batches: int, *, with_validation: bool) -> dict:
-    fast = _LEARNER_SPEED * plan.learning_rate
-    # Patterns are tried in this order; what matches none decays.
-    groups = [
-        ("learner.*", {"lr": fast, "weight_decay": 0.0}),
-        ("*bias", {"weight_decay": 0.0}),
-        ("*norm*", {"weight_decay": 0.0}),
-    ]
-    callbacks = []
-    if with_validation:
-        callbacks += [
-            ("valid_acc", PassthroughScoring("valid_acc", lower_is_better=False)),
-            ("best", EarlyStopping(patience=plan.patience, load_best=True, sink=_say_nothing)),
-        ]
-    schedule = LRScheduler(
-        OneCycleLR,
-        max_lr=[fast] + [plan.learning_rate] * len(groups),
-        total_steps=plan.max_epochs * n_batches + 1,
-        pct_start=_STARTS_UP,
-        step_every="batch",
-    )
-    callbacks += [("schedule", schedule), *_named(plan.callbacks)]
-    if plan.progress:
-        callbacks.append(("progress", ProgressBar()))
-    return {
-        "optimizer": torch.optim.AdamW,
-        "optimizer__param_groups": groups,
-        "optimizer__weight_decay": _WEIGHT_DECAY,
-        "lr": plan.learning_rate,
-        "max_epochs": plan.max_epochs,
-        "callbacks": callbacks,
-        "callbacks__print_log": None,
-        "verbose": 0,
-        "device": plan.device,
-    }
-
-
-def _named(callbacks: Sequence) -> list[tuple[str, object]]:
-    return [
-        callback if isinstance(callback, tuple) else (f"own_{i}", callback)
-        for i, callback in enumerate(callbacks)
-    ]
-
-
-def _say_nothing(*args) -> None:
-    """Where skorch would print."""
+def _thinned(people: NDArray[np.integer], most: int) -> NDArray[np.int64]:
+    """At most about so many rows: some of every person, spread over the recording."""
+    if len(people) <= most:
+        return np.arange(len(people))
+    order = np.argsort(people, kind="stable")
+    places = np.linspace(0, len(people) - 1, most).round().astype(int)
+    return np.sort(order[places])

@@ -56,7 +56,7 @@ def real_array(values: ArrayLike, label: str) -> NDArray[np.floating]:
 def check_not_infinite(array: NDArray[np.floating], name: str) -> None:
     """Raise a ValueError that says where in the modality `name` the first infinite value is."""
     n_before = 0
-    for part in _parts(array):
+    for part in clip_blocks(array):
         infinite = np.isinf(part)
         if infinite.any():
             clip, channel, step = np.argwhere(infinite)[0]
@@ -69,14 +69,13 @@ def check_not_infinite(array: NDArray[np.floating], name: str) -> None:
 
 def any_measured(array: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether a clip has any value that is not NaN, (n_clips,)."""
-    found = [~np.isnan(part).all(axis=(1, 2)) for part in _parts(array)]
-    return np.concatenate([np.zeros(0, dtype=bool), *found])
+    return np.concatenate([~np.isnan(part).all(axis=(1, 2)) for part in clip_blocks(array)])
 
 
-def _parts(array: NDArray) -> Iterator[NDArray]:
-    """Blocks of clips: a mask of all values at once would be a quarter as large as the input."""
+def clip_blocks(array: NDArray) -> Iterator[NDArray]:
+    """Blocks of clips, at least one, so that masks and copies of all values are never needed."""
     n_clips = max(1, _VALUES_AT_ONCE // max(1, array[:1].size))
-    return (array[start : start + n_clips] for start in range(0, len(array), n_clips))
+    return (array[start : start + n_clips] for start in range(0, max(1, len(array)), n_clips))
 
 
 def check_some_clips(shape: tuple[int, ...], owner: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from stf2m_sk.views import _export
 from stf2m_sk.views._arrays import any_measured, cast, stack_padded
 from stf2m_sk.views._construction import checked_modalities
 from stf2m_sk.views._display import html_table, summary
@@ -334,22 +335,9 @@ class Views:
         """
         return dict(self._arrays)
 
-    def to_flat(self) -> NDArray[np.floating]:
-        """Return one row of values for each clip; ``as_views(flat, schema)`` is the way back.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_flat)
-            A copy. The modalities stand side by side in order, each with its channels one
-            after the other.
-
-        Examples
-        --------
-        >>> Views({"acc": [[[1, 2], [3, 4]]], "hr": [[[61]]]}).to_flat()
-        array([[ 1.,  2.,  3.,  4., 61.]])
-        """
-        blocks = [self._arrays[m.name].reshape(self.n_clips, m.n_flat) for m in self._schema]
-        return np.concatenate(blocks, axis=1)
+    to_flat = _export.to_flat
+    to_panel = _export.to_panel
+    to_table = _export.to_table
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray:
         """Return the flat form, which is always a copy."""

@@ -1,0 +1,316 @@
+"""What a fitted classifier knows: one immutable object, from which others are derived."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stf2m_sk.nn.module import STF2MModule
+from stf2m_sk.nn.recurrence import (
+    Numbers,
+    Population,
+    Prior,
+    State,
+    answer,
+    condition,
+    logits,
+    shift_known,
+    start,
+    update,
+)
+from stf2m_sk.priors import ClassPriors
+from stf2m_sk.views import Views, ViewSchema
+
+__all__ = ["FittedModel", "PersonMean", "Support", "join_labels", "measured_parts"]
+
+_CLIPS_AT_ONCE = 512  # bounds the memory of a prediction, whatever the number of clips
+
+
+class Support(NamedTuple):
+    """Labelled clips of a person.
+
+    Attributes
+    ----------
+    features : float64 array of shape (n_support, n_features)
+        Their features.
+    labels : array of shape (n_support,)
+        Their labels.
+    """
+
+    features: NDArray[np.float64]
+    labels: NDArray
+
+    def joined(self, other: Support | None) -> Support:
+        """Both together, in an order that does not depend on the order of arrival.
+
+        Sums over a support are then the same, to the last bit, in whatever parts it came.
+        """
+        both = self
+        if other is not None:
+            features = np.concatenate([other.features, self.features])
+            both = Support(features, join_labels([other.labels, self.labels]))
+        _, codes = np.unique(both.labels, return_inverse=True)
+        # Any order will do that the clips alone decide. Their first value is quickly compared,
+        # and rounding hardly moves it; bytes decide where it is the same.
+        first = both.features[:, 0].tolist()
+        rows = [row.tobytes() for row in both.features]
+        order = sorted(range(len(codes)), key=lambda i: (codes[i], first[i], rows[i]))
+        return Support(both.features[order], both.labels[order])
+
+
+class PersonMean(NamedTuple):
+    """Unlabelled clips of a person, as far as they count.
+
+    Attributes
+    ----------
+    features : float64 array of shape (n_features,)
+        Their mean features.
+    n_clips : int
+        Their number.
+    """
+
+    features: NDArray[np.float64]
+    n_clips: int
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """Features, what they say of a population, and what a person has shown.
+
+    Parameters
+    ----------
+    module : STF2MModule
+        From recordings to features; shared by all models that are derived, never changed.
+    schema : ViewSchema
+        Modalities that it takes.
+    population : Population
+        Sums over the population, float64, on the CPU.
+    numbers : Numbers
+        Of the model.
+    population_classes : array
+        Labels of the population, sorted.
+    priors : ClassPriors
+        Prior probabilities of the classes.
+    classes : array
+        Labels to answer with, sorted.
+    person : PersonMean or None
+        Unlabelled clips of the person.
+    support : Support or None
+        Labelled clips of the person.
+    history : list of list of dict
+        Epochs of each network.
+    support_weight : float
+        Factor of the learned precision of a support clip.
+    population_prior : Prior or None
+        Of the population alone, where it is known already.
+    """
+
+    module: STF2MModule
+    schema: ViewSchema
+    population: Population
+    numbers: Numbers
+    population_classes: NDArray
+    priors: ClassPriors
+    classes: NDArray
+    person: PersonMean | None = None
+    support: Support | None = None
+    history: list | tuple = ()
+    support_weight: float = 1.0
+    population_prior: Prior | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module is."""
+        return self.module.scaler.mean.device
+
+    @cached_property
+    def prior(self) -> Prior:
+        """What population and unlabelled clips say of the weights."""
+        if self.person is None:
+            if self.population_prior is not None:
+                return self.population_prior
+            return condition(self.population)
+        known = shift_known(self.person.n_clips, self.numbers)
+        return condition(self.population, torch.from_numpy(self.person.features), known)
+
+    @cached_property
+    def state(self) -> State:
+        """Posterior of the scores of all classes, float64."""
+        return self.state_of(self.support, self.classes)
+
+    def state_of(self, support: Support | None, classes: NDArray) -> State:
+        """Posterior of the scores after a support.
+
+        Parameters
+        ----------
+        support : Support or None
+            Labelled clips.
+        classes : array of shape (n_classes,)
+            Labels to answer with, sorted; they cover those of the support.
+
+        Returns
+        -------
+        State
+            float64.
+        """
+        precision = self.numbers.support_precision * self.support_weight
+        numbers = self.numbers._replace(support_precision=precision)
+        place = self._place(classes)
+        state = start(self.prior, self.population.directions, numbers, place)
+        if support is None or not len(support.labels):
+            return state
+        codes = np.searchsorted(classes, support.labels)
+        return update(state, torch.from_numpy(support.features), torch.from_numpy(codes))
+
+    def derived(self, **changes) -> FittedModel:
+        """Another model with some parts changed; the population is read once for all of them."""
+        return replace(self, population_prior=self._population_prior(), **changes)
+
+    def _population_prior(self) -> Prior:
+        if self.population_prior is None and self.person is None:
+            return self.prior
+        return self.population_prior
+
+    def _place(self, classes: NDArray) -> Tensor:
+        known = self.population_classes
+        place = np.searchsorted(known, classes).clip(0, len(known) - 1)
+        return torch.from_numpy(np.where(known[place] == classes, place, -1))
+
+    # ---- from clips to features and logits ----
+
+    def embed(self, views: Views) -> Tensor:
+        """Features of clips, on the CPU, in the dtype of the views.
+
+        Parameters
+        ----------
+        views : Views
+            Clips with the modalities of `schema`.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_features)
+        """
+        return torch.cat(list(self._embedded(views)))
+
+    def logits(self, views: Views) -> Tensor:
+        """Logits of `classes`.
+
+        Parameters
+        ----------
+        views : Views
+            Clips with the modalities of `schema`.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_classes)
+            In the dtype of the views.
+        """
+        state = None
+        # Filled in place: many small results kept apart would keep memory from being used again.
+        filled = torch.empty(views.n_clips, len(self.classes), dtype=_torch_dtype(views))
+        first = 0
+        for features in self._embedded(views):
+            state = _cast(self.state, features.dtype) if state is None else state
+            filled[first : first + len(features)] = self.logits_of(state, features)
+            first += len(features)
+        return filled
+
+    def logits_of(self, state: State, features: Tensor) -> Tensor:
+        """Logits from features.
+
+        Parameters
+        ----------
+        state : State
+            Of `state_of` for `classes`, in the dtype of the features.
+        features : Tensor of shape (n_clips, n_features)
+            Of `embed`.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_classes)
+        """
+        means, variances = answer(state, features)
+        scaled = logits(means, variances, self.numbers.temperature, self.numbers.variance_factor)
+        return scaled + torch.from_numpy(self.priors.of(self.classes)).to(features)
+
+    @torch.no_grad()
+    def _embedded(self, views: Views) -> Iterator[Tensor]:
+        dtype, device = _torch_dtype(views), self.device
+        module = self.module
+        if dtype == torch.float64:
+            module = copy.deepcopy(module).double()
+        for first in range(0, views.n_clips, _CLIPS_AT_ONCE):
+            part = views[first : first + _CLIPS_AT_ONCE]
+            # Other strides, as of a DataFrame's columns, would give other last bits.
+            arrays = [np.ascontiguousarray(part[name]) for name in part.names]
+            signals = [torch.tensor(array, dtype=dtype, device=device) for array in arrays]
+            yield module(signals).cpu()
+
+
+def join_labels(parts: list[NDArray]) -> NDArray:
+    """Concatenate labels without changing what they are.
+
+    Parameters
+    ----------
+    parts : list of array
+        Labels.
+
+    Returns
+    -------
+    array
+        All of them.
+
+    Raises
+    ------
+    TypeError
+        If text would be joined with numbers: NumPy would turn the numbers into text.
+    """
+    values = [value for part in parts for value in part.tolist()]
+    if len({isinstance(value, str) for value in values}) > 1:
+        kinds = " and ".join(sorted({str(part.dtype) for part in parts}))
+        raise TypeError(f"Labels of {kinds} cannot be mixed; give all as text or all as numbers.")
+    joined = np.concatenate(parts)
+    # NumPy turns large integers into floats when it joins them with some other types.
+    return joined if joined.tolist() == values else np.array(values, dtype=object)
+
+
+def measured_parts(views: Views) -> list[NDArray[np.float32]]:
+    """Each modality up to the last frame that any clip has, so that padding decides nothing.
+
+    Parameters
+    ----------
+    views : Views
+        Clips.
+
+    Returns
+    -------
+    list of float32 array (n_clips, n_channels, n_timesteps)
+    """
+    parts = []
+    for name in views.names:
+        measured = np.flatnonzero(~np.isnan(views[name]).all(axis=(0, 1)))
+        length = measured[-1] + 1 if len(measured) else 1
+        parts.append(np.ascontiguousarray(views[name][:, :, :length], dtype=np.float32))
+    return parts
+
+
+def _torch_dtype(views: Views) -> torch.dtype:
+    return torch.float64 if views.dtype == np.float64 else torch.float32
+
+
+def _cast(state: State, dtype: torch.dtype) -> State:
+    """The state in another floating dtype."""
+    if isinstance(state, Tensor):
+        return state.to(dtype) if state.is_floating_point() else state
+    if isinstance(state, Numbers) or not isinstance(state, tuple):
+        return state
+    parts = [_cast(part, dtype) for part in state]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)

@@ -1,0 +1,85 @@
+"""Where pattern rules lie: c-means on windows of training clips."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stf2m_sk.fuzzy._placement import cluster, safe_fuzzifier
+from stf2m_sk.nn.patterns import PatternRules
+
+__all__ = ["place_patterns"]
+
+_MOST_WINDOWS = 1000  # of a group
+_MAX_ITER, _TOL, _STARTS = 30, 1e-3, 2
+
+
+def place_patterns(
+    rules: PatternRules,
+    signal: Tensor,
+    frames: Tensor,
+    random_state: np.random.RandomState,
+    *,
+    initialisation: str = "c-means",
+) -> None:
+    """Set the prototypes of pattern rules, group by group.
+
+    Parameters
+    ----------
+    rules : PatternRules
+        Calibrated; its prototypes are set in place.
+    signal : Tensor of shape (n_clips, n_channels, n_frames)
+        Standardised training signal; 200 clips are plenty.
+    frames : Tensor of shape (n_clips, n_frames)
+        1 for a measured frame, 0 for one that is not.
+    random_state : numpy.random.RandomState
+        Source of windows and start centres.
+    initialisation : {"c-means", "k-means", "random"}, default="c-means"
+        How prototypes are found; see `stf2m_sk.fuzzy.place_rules`.
+
+    Warns
+    -----
+    UserWarning
+        Once, if c-means collapsed in some groups: those are placed by k-means.
+
+    Notes
+    -----
+    Prototypes are placed with a fuzzifier that falls with the dimension of the windows
+    (`stf2m_sk.fuzzy.place_rules`): with that of the memberships, 1.5, c-means would draw them
+    together. A group with fewer distinct windows than prototypes repeats them: rules that are the same
+    share their membership. Without a measured frame prototypes stay 0.
+    """
+    n_prototypes = rules.prototypes.shape[1]
+    collapsed = []
+    for group, own in enumerate(rules.windows(signal, frames)):
+        windows = own.double().cpu().numpy()
+        if not len(windows):
+            continue
+        windows = windows[random_state.permutation(len(windows))[:_MOST_WINDOWS]]
+        distinct = np.unique(windows, axis=0)
+        if len(distinct) <= n_prototypes:
+            centres = distinct[np.arange(n_prototypes) % len(distinct)]
+        else:
+            found = cluster(
+                windows,
+                n_prototypes,
+                safe_fuzzifier(*windows.shape),
+                initialisation,
+                _MAX_ITER,
+                _TOL,
+                random_state,
+                _STARTS,
+            )
+            centres = found.centers
+            collapsed += [found.collapsed] if found.collapsed else []
+        rules.place(group, torch.from_numpy(centres).to(rules.prototypes))
+    if collapsed:
+        warnings.warn(
+            f"{len(collapsed)} of {len(rules.groups)} groups of pattern rules were placed by "
+            f"k-means, the first because: {collapsed[0]}",
+            UserWarning,
+            stacklevel=2,
+        )
