@@ -24,13 +24,11 @@ people, and Student's t over episodes as if these were independent.
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from _machine import RESULTS, describe_machine
+from _report import RESULTS, Table, markdown, write_report
 from numpy.random import Generator
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -40,14 +38,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from stf2m_sk.datasets import make_emotion_views
-from stf2m_sk.demo.peers import summary_statistics
 from stf2m_sk.model_selection import few_shot_score
 from stf2m_sk.model_selection._intervals import interval
 
 METHODS = ("Student's t", "studentised", "percentile", "naive over episodes")
 DRAWS = 4
 PEOPLE = (8, 20)
-WANTED = (0.92, 0.98)
 
 
 class World(NamedTuple):
@@ -87,7 +83,7 @@ def generated_world(n_people: int = 1500, n_trained: int = 100) -> World:
     data = make_emotion_views(
         n_people=n_people, n_clips_per_emotion=6, ambiguity=0.0, random_state=0
     )
-    table, people = summary_statistics(data.views), np.unique(data.groups)
+    table, people = data.views.to_table().to_numpy(), np.unique(data.groups)
     is_trained = np.isin(data.groups, people[:n_trained])
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
     linear.fit(table[is_trained], data.target[is_trained])
@@ -155,56 +151,38 @@ def measure(world: World, n_people: int, n_repetitions: int) -> list[dict[str, A
 
 def report(worlds: dict[str, World], rows: list[dict[str, Any]], n_repetitions: int) -> str:
     lines = [
-        f"Coverage of 95 % intervals in {n_repetitions} repetitions [Wilson's 95 % interval of it]",
-        "",
-        "| data | expected accuracy | people | method | coverage | mean width |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row['data']} | {worlds[row['data']].truth:.4f} | {row['people']} | "
-            f"{row['method']} | {row['coverage']:.1%} [{row['low']:.1%}, {row['high']:.1%}] | "
-            f"{row['width']:.3f} |"
+        (
+            row["data"],
+            f"{worlds[row['data']].truth:.4f}",
+            row["people"],
+            row["method"],
+            f"{row['coverage']:.1%} [{row['low']:.1%}, {row['high']:.1%}]",
+            f"{row['width']:.3f}",
         )
-    return "\n".join(lines)
+        for row in rows
+    ]
+    header = ("data", "expected accuracy", "people", "method", "coverage", "mean width")
+    title = f"Coverage of 95 % intervals in {n_repetitions} repetitions [Wilson's interval of it]"
+    return f"{title}\n\n{markdown(header, lines)}"
 
 
-def draw_figure(rows: list[dict[str, Any]], names: list[str], path) -> None:
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(
-        1, len(names), figsize=(3.6 * len(names), 3.4), sharey=True, layout="constrained"
-    )
-    for ax, name in zip(axes, names, strict=True):
-        ax.axhspan(*WANTED, color="0.9", label="92 to 98 %")
-        ax.axhline(0.95, color="0.6", linewidth=1)
-        for n_people, colour, shift in zip(
-            PEOPLE, ("#0072B2", "#D55E00"), (-0.12, 0.12), strict=True
-        ):
-            own = [row for row in rows if (row["data"], row["people"]) == (name, n_people)]
-            at = np.arange(len(own)) + shift
-            middle = np.array([row["coverage"] for row in own])
-            ends = np.array([[row["low"] for row in own], [row["high"] for row in own]])
-            ax.errorbar(
-                at, middle, yerr=np.abs(ends - middle), fmt="o", color=colour, capsize=3,
-                label=f"{n_people} people",
-            )  # fmt: skip
-        labels = [method.replace(" over ", "\nover ") for method in METHODS]
-        ax.set_xticks(np.arange(len(METHODS)), labels, rotation=35, ha="right")
-        ax.set_title(name)
-    axes[0].set_ylabel("share of intervals that hold\nthe expected accuracy")
-    axes[0].legend(frameon=False, loc="lower left")
-    figure.savefig(path, dpi=150)
+def tidy(rows: list[dict[str, Any]]):
+    """Rows of the table."""
+    for row in rows:
+        place = {"data": row["data"], "protocol": f"{row['people']} people"}
+        for metric in ("coverage", "low", "high", "width"):
+            yield place | {
+                "model": row["method"],
+                "unit": "all",
+                "metric": metric,
+                "value": row[metric],
+            }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=400)
     options = parser.parse_args()
-    machine, start = describe_machine("matplotlib"), time.perf_counter()
     worlds = {
         "generated": generated_world(),
         "mid": threshold_world(0.8, 0.4, 0.4, n_clips=16),
@@ -216,17 +194,11 @@ def main() -> None:
         for n_people in PEOPLE
         for row in measure(world, n_people, options.repetitions)
     ]
-    print(report(worlds, rows, options.repetitions))
-    RESULTS.mkdir(exist_ok=True)
-    content = {
-        "machine": machine,
-        "seconds": time.perf_counter() - start,
-        "repetitions": options.repetitions,
-        "truth": {name: world.truth for name, world in worlds.items()},
-        "rows": rows,
-    }
-    (RESULTS / "interval_coverage.json").write_text(json.dumps(content, indent=1) + "\n")
-    draw_figure(rows, list(worlds), RESULTS / "interval_coverage.png")
+    path = RESULTS / "interval_coverage.csv"
+    path.unlink(missing_ok=True)
+    Table(path, ("data", "protocol", "model", "unit", "metric", "value")).append(tidy(rows))
+    text = report(worlds, rows, options.repetitions)
+    write_report(RESULTS / "interval_coverage.md", "# Coverage of intervals", text)
 
 
 if __name__ == "__main__":

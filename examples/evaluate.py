@@ -31,6 +31,7 @@ forest = RandomForestClassifier(class_weight="balanced", random_state=0)
 comparison = compare_few_shot(
     {
         "ST-F2M": ours,
+        "+ unlabelled": ours,
         "shuffled labels": ShuffledLabels(ours, random_state=0),
         "forest": make_pipeline(FunctionTransformer(mean_and_deviation), forest),
         "nearest in time": NearestInTimeControl(),
@@ -43,6 +44,7 @@ comparison = compare_few_shot(
     n_draws=2,
     cv=folds,
     on_few="shrink",
+    unlabelled=["+ unlabelled"],
     random_state=0,
     verbose=1,
 )

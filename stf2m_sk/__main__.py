@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="train on most people, personalise to the others, compare, draw two figures",
         description="Train on most people of a recording, personalise to the others with 0, 1, 2 "
-        "and 4 labelled clips per class, and compare with three simple answers. Takes one to "
+        "and 4 labelled clips per class, and compare with three simple methods. Takes one to "
         "two minutes on the bundled recording of stress.",
         epilog=_LAYOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -28,7 +28,14 @@ from stf2m_sk._validation import (
     resolve_device,
     torch_threads,
 )
-from stf2m_sk.fitted import FittedModel, PersonMean, Support, join_labels, measured_parts
+from stf2m_sk.fitted import (
+    FittedModel,
+    PersonMean,
+    Support,
+    join_labels,
+    measured_parts,
+    symmetric,
+)
 from stf2m_sk.priors import class_priors
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train
 from stf2m_sk.training.networks import NetworkPlan
@@ -46,7 +53,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_kernels : int, default=400
+    n_kernels : int, default=600
         Random convolution kernels, shared out over the modalities; each has four ramp rules.
     n_patterns : int, default=320
         Pattern rules, shared out over the modalities; 0 for none.
@@ -55,7 +62,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         people; at least 2, or 0 for none: then `fit` takes seconds.
     hidden_dim : int, default=64
         Width of the networks.
-    max_epochs : int, default=40
+    max_epochs : int, default=25
         Most epochs of training of a network.
     learning_rate : float, default=3e-3
         Largest learning rate of the networks' one-cycle schedule.
@@ -156,11 +163,11 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        n_kernels=400,
+        n_kernels=600,
         n_patterns=320,
         n_networks=3,
         hidden_dim=64,
-        max_epochs=40,
+        max_epochs=25,
         learning_rate=3e-3,
         view_dropout=0.0,
         support_weight=1.0,
@@ -232,7 +239,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = FittedModel(
             module=trained.module,
             schema=views.schema,
-            population=trained.population,
+            population=symmetric(trained.population),
             numbers=trained.numbers,
             population_classes=classes,
             priors=priors,
@@ -496,10 +503,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     # ---- inner steps ----
 
     def _fitted(self) -> FittedModel:
-        try:
-            return self.model_
-        except AttributeError:
-            raise AttributeError("this STF2MClassifier is not fitted yet: call fit first") from None
+        check_is_fitted(self)
+        return self.model_
 
     def _plan(self, device: str) -> TrainingPlan:
         networks = NetworkPlan(

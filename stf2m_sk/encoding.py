@@ -1,4 +1,4 @@
-"""The encoder as a transformer: clips to embeddings."""
+"""The features of the classifier as a transformer."""
 
 from __future__ import annotations
 
@@ -13,26 +13,24 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from stf2m_sk._validation import check_measured, note_features, torch_threads
 from stf2m_sk.classifier import STF2MClassifier
-from stf2m_sk.personalisation import embed_views
 from stf2m_sk.views import as_views
 
 __all__ = ["SpatioTemporalEncoder"]
 
-_PARTS = ("learned", "course", "level")
-
 
 class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
-    """Turn clips into embeddings, by spatial and temporal convolutions.
+    """Turn clips into the features of a classifier, by spatial and temporal convolutions.
 
-    `fit` meta-trains a classifier on the labelled clips of many people and keeps its encoder;
-    `transform` gives each clip's embedding, for any scikit-learn model behind it.
+    `fit` meta-trains a classifier on the labelled clips of many people; `transform` gives each
+    clip's features, for any scikit-learn model behind it: firing strengths of fuzzy rules and
+    log-probabilities of networks, centred, scaled and weighted.
 
     Parameters
     ----------
     classifier : STF2MClassifier or FrozenEstimator, default=None
-        Whose encoder it is; a clone of it is fitted. None: ``STF2MClassifier()``. To take the
-        encoder of a fitted classifier as it is, wrap it: ``FrozenEstimator(fitted)``; then `fit`
-        trains nothing.
+        Whose features they are; a clone of it is fitted. None: ``STF2MClassifier()``. To take
+        the features of a fitted classifier as they are, wrap it: ``FrozenEstimator(fitted)``;
+        then `fit` trains nothing.
     random_state : int, RandomState instance or None, default=None
         Seeds the classifier that is fitted; None leaves it the `random_state` it has.
 
@@ -47,32 +45,33 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    stf2m_sk.STF2MClassifier : The whole method, fuzzy rules and meta-recurrent learner included.
-    stf2m_sk.fuzzy.FuzzyRuleTransformer : The rules as a step of their own.
+    stf2m_sk.STF2MClassifier : The whole method.
+    stf2m_sk.fuzzy.FuzzyPatternTransformer : Pattern rules alone, without labels.
 
     Notes
     -----
     That spatial and temporal convolutions encode the clips is from the abstract of ST-F2M (arXiv
-    2412.13541). The embedding is the classifier's without what its rules add and without what is
-    novel in a clip, which is of use with a support only: `embedding_dim` columns of learned
-    convolutions, then principal components of random ones that see the course of the signals, then
-    of random ones that see their level too, each part scaled to a root mean square of about 1.
+    2412.13541). The columns of a block (a kind of rule in a modality, or the networks) have a
+    mean squared length of the block's learned weight. In this scale ``RidgeClassifier()`` behind
+    this step is the model of the classifier without person effects; a StandardScaler between them
+    would undo the weights.
 
-    The embeddings of the clips that `fit` was given look better than those of any other: judge a
-    model behind this step on other people.
+    The networks have seen the clips that `fit` was given, so that features of these look better
+    than those of any other: judge a model behind this step on other people.
 
     Examples
     --------
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.linear_model import RidgeClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> from stf2m_sk import STF2MClassifier
     >>> from stf2m_sk.datasets import make_emotion_views
     >>> from stf2m_sk.encoding import SpatioTemporalEncoder
-    >>> data = make_emotion_views(n_people=6, random_state=0)
-    >>> encoder = SpatioTemporalEncoder(STF2MClassifier(max_epochs=1), random_state=0)
-    >>> model = make_pipeline(encoder, LogisticRegression()).fit(data.views, data.target)
+    >>> data = make_emotion_views(n_people=4, random_state=0)
+    >>> small = STF2MClassifier(n_kernels=40, n_patterns=32, n_networks=0)
+    >>> encoder = SpatioTemporalEncoder(small, random_state=0)
+    >>> model = make_pipeline(encoder, RidgeClassifier()).fit(data.views, data.target)
     >>> model[0].transform(data.views[:5]).shape
-    (5, 208)
+    (5, 192)
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -86,7 +85,7 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y: ArrayLike, *, groups: ArrayLike | None = None) -> SpatioTemporalEncoder:
-        """Meta-train the encoder.
+        """Meta-train the classifier.
 
         Parameters
         ----------
@@ -119,7 +118,7 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X) -> NDArray[np.floating]:
-        """Embed clips.
+        """Features of clips.
 
         Parameters
         ----------
@@ -129,7 +128,7 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         array of shape (n_clips, n_columns)
-            Embeddings; float32 if X is, else float64.
+            float32 if X is, else float64.
 
         Raises
         ------
@@ -142,12 +141,8 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         note_features(self, X, None, reset=False)
         views = as_views(X, self.classifier_.schema_)
         check_measured(views)
-        net = self.classifier_.net_
         with torch_threads(self.classifier_.n_threads):
-            embeddings = embed_views(net.module_, views, net.device).numpy()
-        # Each part has length 1 for the learner; models of scikit-learn expect columns of size 1.
-        sizes = net.module_.block_sizes[: len(_PARTS)]
-        return embeddings[:, : sum(sizes)] * np.repeat(np.sqrt(sizes), sizes).astype(views.dtype)
+            return self.classifier_.model_.embed(views).numpy()
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Names of the columns of `transform`.
@@ -160,7 +155,8 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str objects
-            `learned0` and so on, then `course0` and `level0` and so on.
+            ``<modality>_course0``, ``<modality>_level0``, ``<modality>_pattern0`` and so on for
+            rules, block by block; `network0` and so on for the networks, a class each.
 
         Raises
         ------
@@ -171,8 +167,12 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        sizes = self.classifier_.net_.module_.block_sizes[: len(_PARTS)]
-        names = [f"{part}{i}" for part, n in zip(_PARTS, sizes, strict=True) for i in range(n)]
+        modalities = self.classifier_.schema_.names
+        names = []
+        for block in self.classifier_.model_.module.blocks:
+            # The networks see all modalities.
+            of = "" if block.modality < 0 else f"{modalities[block.modality]}_"
+            names += [f"{of}{block.kind}{i}" for i in range(block.size)]
         return np.array(names, dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -25,11 +25,22 @@ from stf2m_sk.nn.recurrence import (
     shift_known,
     start,
     update,
+    with_shift_known,
 )
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import Views, ViewSchema
 
-__all__ = ["FittedModel", "PersonMean", "Support", "join_labels", "measured_parts"]
+__all__ = [
+    "SYMMETRIC",
+    "FittedModel",
+    "PersonMean",
+    "Support",
+    "join_labels",
+    "measured_parts",
+    "symmetric",
+]
+
+SYMMETRIC = ("within", "between", "counts")  # sums of a population
 
 _CLIPS_AT_ONCE = 512  # bounds the memory of a prediction, whatever the number of clips
 
@@ -139,7 +150,7 @@ class FittedModel:
                 return self.population_prior
             return condition(self.population)
         known = shift_known(self.person.n_clips, self.numbers)
-        return condition(self.population, torch.from_numpy(self.person.features), known)
+        return condition(self.population, torch.tensor(self.person.features), known)
 
     @cached_property
     def state(self) -> State:
@@ -163,12 +174,15 @@ class FittedModel:
         """
         precision = self.numbers.support_precision * self.support_weight
         numbers = self.numbers._replace(support_precision=precision)
+        if self.person is not None:
+            known = shift_known(self.person.n_clips, numbers)
+            numbers = with_shift_known(numbers, known)
         place = self._place(classes)
         state = start(self.prior, self.population.directions, numbers, place)
         if support is None or not len(support.labels):
             return state
         codes = np.searchsorted(classes, support.labels)
-        return update(state, torch.from_numpy(support.features), torch.from_numpy(codes))
+        return update(state, torch.tensor(support.features), torch.from_numpy(codes))
 
     def derived(self, **changes) -> FittedModel:
         """Another model with some parts changed; the population is read once for all of them."""
@@ -223,15 +237,17 @@ class FittedModel:
             first += len(features)
         return filled
 
-    def logits_of(self, state: State, features: Tensor) -> Tensor:
+    def logits_of(self, state: State, features: Tensor, classes: NDArray | None = None) -> Tensor:
         """Logits from features.
 
         Parameters
         ----------
         state : State
-            Of `state_of` for `classes`, in the dtype of the features.
+            Of `state_of`, in the dtype of the features.
         features : Tensor of shape (n_clips, n_features)
             Of `embed`.
+        classes : array of shape (n_classes,), default=None
+            Labels of the state; None for `classes` of this model.
 
         Returns
         -------
@@ -239,7 +255,8 @@ class FittedModel:
         """
         means, variances = answer(state, features)
         scaled = logits(means, variances, self.numbers.temperature, self.numbers.variance_factor)
-        return scaled + torch.from_numpy(self.priors.of(self.classes)).to(features)
+        labels = self.classes if classes is None else classes
+        return scaled + torch.from_numpy(self.priors.of(labels)).to(features)
 
     @torch.no_grad()
     def _embedded(self, views: Views) -> Iterator[Tensor]:
@@ -280,6 +297,22 @@ def join_labels(parts: list[NDArray]) -> NDArray:
     joined = np.concatenate(parts)
     # NumPy turns large integers into floats when it joins them with some other types.
     return joined if joined.tolist() == values else np.array(values, dtype=object)
+
+
+def symmetric(population: Population) -> Population:
+    """Make symmetric sums so to the last bit: a file keeps one half of each.
+
+    Parameters
+    ----------
+    population : Population
+        Its sums, symmetric but for rounding.
+
+    Returns
+    -------
+    Population
+    """
+    sums = {name: getattr(population, name) for name in SYMMETRIC}
+    return population._replace(**{name: (sum_ + sum_.T) / 2 for name, sum_ in sums.items()})
 
 
 def measured_parts(views: Views) -> list[NDArray[np.float32]]:

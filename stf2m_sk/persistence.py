@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from stf2m_sk._validation import resolve_device
-from stf2m_sk.fitted import FittedModel, PersonMean, Support
+from stf2m_sk.fitted import SYMMETRIC, FittedModel, PersonMean, Support
 from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
 from stf2m_sk.nn.recurrence import Numbers, Population
@@ -32,7 +32,6 @@ _FORMAT = "stf2m_sk"
 _VERSION = 4
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT, _PERSON = "support.features", "person.features"
-_SYMMETRIC = ("within", "between", "counts")
 # What a file cannot carry and a loaded classifier does not need.
 _NOT_SAVED = ("callbacks", "random_state")
 # By label, which JSON could not tell from text.
@@ -67,7 +66,7 @@ def _tensors(model: FittedModel) -> dict[str, torch.Tensor]:
     state = model.module.state_dict()
     tensors = {_MODULE + name: _compact(value.cpu()) for name, value in state.items()}
     for name, value in model.population._asdict().items():
-        whole = _upper_half(value) if name in _SYMMETRIC else value
+        whole = _upper_half(value) if name in SYMMETRIC else value
         tensors[_POPULATION + name] = _compact(whole)
     if model.support is not None:
         tensors[_SUPPORT] = _compact(torch.from_numpy(model.support.features))

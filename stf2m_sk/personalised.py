@@ -127,14 +127,16 @@ class PersonalisedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         start.support_weight = self.support_weight
         codes = check_labels(y, None)
         labels = self._labels(codes)
+        given = {"unlabelled": self.unlabelled, "classes": np.unique(labels)}
+        adapted = start.adapt(X, labels, **given)
+        views = as_views(X, start.schema_)
         if self.fine_tune_epochs:
-            views = as_views(X, start.schema_)
             with torch_threads(start.n_threads):
                 start.model_ = fine_tuned(
                     start.model_, views, labels, self.fine_tune_epochs, self.random_state
                 )
-        adapted = start.adapt(X, labels, unlabelled=self.unlabelled, classes=np.unique(labels))
-        note_features(self, X, as_views(X, start.schema_), reset=True)
+            adapted = start.adapt(X, labels, **given)
+        note_features(self, X, views, reset=True)
         self.classifier_ = adapted
         self.classes_ = np.unique(codes)
         return self
@@ -154,6 +156,22 @@ class PersonalisedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         """
         check_is_fitted(self)
         return self.classifier_.predict_proba(X)
+
+    def predict_log_proba(self, X) -> NDArray[np.floating]:
+        """Logarithms of the probabilities of `classes_`.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Clips.
+
+        Returns
+        -------
+        array of shape (n_clips, n_classes)
+            As `STF2MClassifier.predict_log_proba`.
+        """
+        check_is_fitted(self)
+        return self.classifier_.predict_log_proba(X)
 
     def decision_function(self, X) -> NDArray[np.floating]:
         """Logits of `classes_`; as `STF2MClassifier.decision_function`.
@@ -183,14 +201,59 @@ class PersonalisedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         array of shape (n_clips,)
             Labels, or codes of `label_names`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def get_params(self, deep: bool = True) -> dict:
+        """Get the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Has no effect: the parameters of `estimator` stay as they were at its `fit`.
+
+        Returns
+        -------
+        dict
+            By name.
+        """
+        return super().get_params(deep=False)
+
+    def set_params(self, **params) -> PersonalisedClassifier:
+        """Set parameters; those of `estimator`, which others may use, cannot be reached.
+
+        Parameters
+        ----------
+        **params : any
+            By name.
+
+        Returns
+        -------
+        PersonalisedClassifier
+            This classifier.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        nested = sorted(name for name in params if "__" in name)
+        if nested:
+            raise ValueError(
+                f"Invalid parameter {nested[0]!r} for estimator {type(self).__name__}: what was "
+                f"meta-trained is not changed. Valid parameters are: {sorted(self.get_params())}."
+            )
+        return super().set_params(**params)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "classifier_")
 
     def __sklearn_clone__(self):
         # What was meta-trained is the point: it is kept, not cloned.
-        return type(self)(**self.get_params(deep=False))
+        again = type(self)(**self.get_params(deep=False))
+        if hasattr(self, "_metadata_request"):
+            again._metadata_request = copy.deepcopy(self._metadata_request)
+        return again
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -202,6 +265,11 @@ class PersonalisedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         if self.label_names is None:
             return codes
         names = check_labels(self.label_names, None, name="label_names")
+        if not np.array_equal(names, np.unique(names)):
+            raise ValueError(
+                f"label_names must be sorted and distinct, as np.unique(y) is; given "
+                f"{names.tolist()}."
+            )
         if codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= len(names):
             raise ValueError(
                 f"y holds {np.unique(codes).tolist()}, but with label_names it must hold codes "

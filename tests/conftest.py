@@ -10,17 +10,7 @@ from sklearn.utils import Bunch
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.datasets import make_emotion_views
 
-QUICK = {
-    "n_rules": 3,
-    "embedding_dim": 8,
-    "hidden_dim": 8,
-    "n_kernels": 8,
-    "n_way": 3,
-    "n_support": 1,
-    "n_query": 1,
-    "max_epochs": 1,
-    "random_state": 0,
-}
+QUICK = {"n_networks": 0, "n_kernels": 8, "n_patterns": 8, "random_state": 0}
 
 
 def _frozen(value):
@@ -44,12 +34,15 @@ def state_of():
     """A function that writes down everything that a classifier holds."""
 
     def state_of(classifier):
-        state = {name: _frozen(value) for name, value in vars(classifier).items() if name != "net_"}
-        if "net_" in vars(classifier):
-            module = classifier.net_.module_
-            state["net_"] = id(classifier.net_), _frozen(dict(module.state_dict()))
-            state["training"] = [part.training for part in module.modules()]
-            state["history"] = _frozen(list(classifier.net_.history))
+        state = {name: _frozen(value) for name, value in vars(classifier).items()}
+        if "model_" in state:
+            model = classifier.model_
+            del state["model_"]
+            parts = ("population", "numbers", "support", "person", "classes", "population_classes")
+            state |= {name: _frozen(getattr(model, name)) for name in (*parts, "priors", "history")}
+            state["module"] = id(model.module), _frozen(dict(model.module.state_dict()))
+            state["training"] = [part.training for part in model.module.modules()]
+            state["weight"] = model.support_weight, model.schema
         return state
 
     return state_of
@@ -57,7 +50,7 @@ def state_of():
 
 @pytest.fixture
 def _guarded(state_of):
-    """A function that copies a classifier but for its net, and looks after it in the end."""
+    """A function that copies a classifier but for its model, and looks after it in the end."""
     before = []
 
     def guarded(classifier):
@@ -66,7 +59,7 @@ def _guarded(state_of):
 
     yield guarded
     for classifier, state in before:
-        assert state_of(classifier) == state, "a test changed the weights that all tests share"
+        assert state_of(classifier) == state, "a test changed the model that all tests share"
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +111,13 @@ def lasting(_fitted):
 
 
 @pytest.fixture(scope="session")
+def with_networks(people, quick):
+    """As `lasting`, with two small networks."""
+    classifier = quick(n_networks=2, hidden_dim=8, max_epochs=3)
+    return classifier.fit(people.views, people.target, groups=people.groups)
+
+
+@pytest.fixture(scope="session")
 def arrays():
     """A 3-D array of two channels, and labels that the first channel's mean tells."""
     generator = np.random.default_rng(1)
@@ -152,9 +152,14 @@ def refuses(state_of):
 
 
 @pytest.fixture
-def saved(fitted, people, tmp_path):
-    """The file of a classifier that knows a person and an emotion without clips."""
+def saved(with_networks, people, tmp_path):
+    """The file of a classifier with networks that knows a person and an emotion without clips."""
     path = tmp_path / "model.safetensors"
-    adapted = fitted.adapt(people.new_views, people.new_target, classes=["awe", *fitted.classes_])
+    adapted = with_networks.adapt(
+        people.new_views,
+        people.new_target,
+        unlabelled=people.new_views,
+        classes=["awe", *with_networks.classes_],
+    )
     adapted.save(path)
     return path

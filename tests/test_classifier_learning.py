@@ -10,17 +10,7 @@ from stf2m_sk.datasets import make_emotion_views
 
 N_SHOTS = 4
 N_TEST = 3  # people
-SMALL = {
-    "n_rules": 4,
-    "embedding_dim": 16,
-    "hidden_dim": 8,
-    "n_kernels": 60,
-    "n_way": 4,
-    "n_support": 2,
-    "n_query": 2,
-    "max_epochs": 1,
-    "random_state": 0,
-}
+SMALL = {"n_networks": 0, "n_kernels": 60, "n_patterns": 32, "random_state": 0}
 
 
 def easy_people(**knobs):
@@ -90,7 +80,9 @@ class TestNewEmotions:
         hits, false_alarms, right = [], [], []
         for person in data.new_people:
             support, query = support_and_query(data, person)
-            adapted = classifier.adapt(data.views[support], data.target[support])
+            adapted = classifier.adapt(
+                data.views[support], data.target[support], classes=data.emotions
+            )
             is_new = data.target[query] == "emotion_3"
             said = adapted.predict(data.views[query])
             hits.append((said[is_new] == "emotion_3").mean())
@@ -114,18 +106,33 @@ class TestNewEmotions:
         assert np.mean(right) > 0.5  # chance is 1 / 3, and 0 for the label of the support
 
 
-class TestTraining:
-    def test_lowers_the_loss(self, quick, arrays):
-        # The same episodes, noise and all, with steps and as good as without. A good part of the
-        # loss is beyond the encoder: smoothed labels, and a learner that is trained afterwards.
-        trained, untrained = (
-            quick(max_epochs=10, dropout=0.0, **speed).fit(arrays.X, arrays.y).history_
-            for speed in ({}, {"learning_rate": 1e-9})
+class TestUnlabelledClips:
+    def test_help_where_people_differ(self):
+        data = easy_people(person_shift=3.0)
+        classifier = fit(data, data.old)
+        plain, own = [], []
+        for person in data.new_people:
+            support, query = support_and_query(data, person)
+            adapted = classifier.adapt(unlabelled=data.views[support])
+            plain.append(classifier.score(data.views[query], data.target[query]))
+            own.append(adapted.score(data.views[query], data.target[query]))
+        assert np.mean(own) > np.mean(plain) + 0.1
+
+
+class TestNetworks:
+    def test_learn_what_is_there(self):
+        generator = np.random.default_rng(0)
+        X = generator.normal(size=(160, 1, 40))
+        y = np.tile(["calm", "tense"], 80)
+        X[y == "tense"] += 1.5 * np.sin(np.arange(40))  # a tone
+        classifier = STF2MClassifier(
+            **SMALL | {"n_kernels": 1, "n_patterns": 0, "n_networks": 2, "hidden_dim": 8},
+            max_epochs=6,
         )
-        losses = [
-            np.mean([row["train_loss"] for row in history[-5:]]) for history in (trained, untrained)
-        ]
-        assert losses[0] < 0.9 * losses[1]
+        classifier.fit(X[:100], y[:100])
+        assert classifier.score(X[100:], y[100:]) > 0.9
+        for rows in classifier.history_:
+            assert rows[-1]["train_loss"] < rows[0]["train_loss"]
 
 
 class TestPlantedTruth:

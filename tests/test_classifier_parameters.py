@@ -15,21 +15,19 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("parameter", "value"),
         [
-            ("n_rules", 0),
-            ("n_rules", 2.0),
-            ("embedding_dim", 0),
-            ("hidden_dim", 3),
             ("n_kernels", 0),
-            ("dropout", 1.5),
-            ("dropout", 1.0),
-            ("view_dropout", -0.1),
-            ("n_way", 1),
-            ("n_support", 0),
-            ("n_query", 0),
+            ("n_kernels", 2.0),
+            ("n_patterns", -1),
+            ("n_networks", 1),
+            ("n_networks", -2),
+            ("hidden_dim", 3),
             ("max_epochs", 0),
             ("learning_rate", 0.0),
-            ("validation_fraction", 1.0),
-            ("patience", 0),
+            ("view_dropout", -0.1),
+            ("view_dropout", 1.0),
+            ("support_weight", 0.0),
+            ("priors", "uniform"),
+            ("precision", "float16"),
             ("schema", "eda"),
             ("callbacks", 3),
             ("device", 0),
@@ -50,7 +48,6 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("parameter", "value", "message"),
         [
-            ("hidden_dim", 6, "hidden_dim=6, but it must be a multiple of 4"),
             ("device", "quantum", "device='quantum' is not a torch device; use 'auto'"),
             ("device", "xla", "device='xla'"),
             ("schema", {"eda": {"channels": 2}}, r"modality 'eda': unknown keys \['channels'\]"),
@@ -114,13 +111,21 @@ class TestBeforeFit:
             lambda classifier, X, y: classifier.score(X, y),
             lambda classifier, X, y: classifier.adapt(X, y),
             lambda classifier, X, y: classifier.save("nowhere"),
-            lambda classifier, X, y: classifier.rules_,
+            lambda classifier, X, y: classifier.adapt(unlabelled=X),
+            lambda classifier, X, y: classifier.classes_,
             lambda classifier, X, y: classifier.history_,
         ],
-        ids=["predict", "predict_proba", "score", "adapt", "save", "rules_", "history_"],
+        ids=[
+            *["predict", "predict_proba", "score", "adapt", "save", "unlabelled"],
+            *["classes_", "history_"],
+        ],
     )
     def test_is_refused(self, arrays, use, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         with pytest.raises(NotFittedError, match="This STF2MClassifier instance is not fitted yet"):
             use(STF2MClassifier(), arrays.X, arrays.y)
         assert list(tmp_path.iterdir()) == []
+
+    def test_there_is_no_fitted_attribute(self):
+        names = ("classes_", "population_classes_", "schema_", "history_", "n_features_in_")
+        assert [name for name in names if hasattr(STF2MClassifier(), name)] == []

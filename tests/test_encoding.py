@@ -1,4 +1,4 @@
-"""The encoder as a transformer."""
+"""The features of the classifier as a transformer."""
 
 import copy
 import pickle
@@ -10,11 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 
 from stf2m_sk.encoding import SpatioTemporalEncoder
-from stf2m_sk.fuzzy import FuzzyRuleTransformer
 
 
 @pytest.fixture(scope="module")
@@ -55,22 +54,26 @@ class TestFit:
         assert state_of(lasting) == before
 
 
-class TestEmbeddings:
-    def test_are_the_classifiers_without_its_rules(self, encoder, lasting, people):
-        adapted = lasting.adapt(people.new_views[:4], people.new_target[:4])
-        embeddings = encoder.transform(people.new_views[:4])
-        n_columns = embeddings.shape[1]
-        assert n_columns == len(encoder.get_feature_names_out()) == 8 + len(people.views)
-        kept = adapted.support_.embeddings[:, :n_columns]
-        n_level = round(0.3 * (n_columns - 8))
-        sizes = [8, n_columns - 8 - n_level, n_level]
-        kept = kept * np.sqrt(np.repeat(sizes, sizes))
-        assert_allclose(np.sort(embeddings, axis=0), np.sort(kept, axis=0), rtol=1e-12)
+class TestFeatures:
+    def test_are_those_that_the_classifier_conditions_on(self, encoder, lasting, people):
+        clips, labels = people.new_views[:4], people.new_target[:4]
+        adapted = lasting.adapt(clips, labels)
+        features = encoder.transform(clips)
+        assert_array_equal(np.sort(features, axis=0), np.sort(adapted.model_.support.features, 0))
 
-    def test_have_columns_of_size_one(self, encoder, people):
-        embeddings = encoder.transform(people.views)
-        for part in (embeddings[:, :8], embeddings[:, 8:]):
-            assert 0.7 < np.sqrt(np.mean(part**2)) < 1.4
+    def test_have_the_size_of_the_block_weights(self, encoder, lasting, people):
+        features = encoder.transform(people.views)
+        module = lasting.model_.module
+        parts = np.split(features, np.cumsum([block.size for block in module.blocks])[:-1], axis=1)
+        for weight, own in zip(module.scaler.weights.tolist(), parts, strict=True):
+            assert 0.3 * weight < np.square(own).sum(axis=1).mean() < 1.001 * weight
+
+    def test_an_absent_modality_is_0(self, encoder, people):
+        shown = ~np.isnan(people.new_views["skin"]).all(axis=(1, 2))
+        alone = encoder.transform(people.new_views[shown].select("skin"))
+        is_skin = np.char.startswith(encoder.get_feature_names_out().astype(str), "skin_")
+        assert (alone[:, ~is_skin] == 0).all()
+        assert (alone[:, is_skin] != 0).any(axis=1).all()
 
     def test_a_clip_stands_alone(self, encoder, people):
         together = encoder.transform(people.new_views)
@@ -83,12 +86,21 @@ class TestEmbeddings:
         assert single.dtype == np.float32
         assert_allclose(single, encoder.transform(people.new_views), atol=1e-5)
 
-    def test_names_of_the_columns(self, encoder):
+    def test_names_of_the_columns(self, encoder, people):
         names = encoder.get_feature_names_out().tolist()
-        assert names[:2] == ["learned0", "learned1"]
-        assert names[8] == "course0"
-        assert names[-1].startswith("level")
-        assert len(set(names)) == len(names)
+        assert len(set(names)) == len(names) == encoder.transform(people.new_views).shape[1]
+        blocks = list(dict.fromkeys(name.rstrip("0123456789") for name in names))
+        kinds = ("course", "level", "pattern")
+        assert blocks == [f"{view}_{kind}" for view in ("skin", "pulse") for kind in kinds]
+        assert names[0] == "skin_course0"
+        assert names[-1] == "pulse_pattern7"
+
+    def test_networks_are_the_last_columns(self, quick, arrays):
+        small = quick(n_networks=2, max_epochs=1, hidden_dim=4)
+        encoder = SpatioTemporalEncoder(small).fit(arrays.X, arrays.y)
+        assert encoder.get_feature_names_out()[-2:].tolist() == ["network0", "network1"]
+        assert encoder.get_feature_names_out()[0] == "signal_course0"
+        assert encoder.transform(arrays.X).shape == (24, len(encoder.get_feature_names_out()))
 
     def test_as_a_data_frame(self, quick, arrays):
         encoder = SpatioTemporalEncoder(quick()).set_output(transform="pandas")
@@ -107,12 +119,8 @@ class TestEmbeddings:
 
 
 class TestPipeline:
-    def test_rules_and_a_linear_model_behind_it(self, quick, arrays):
-        model = make_pipeline(
-            SpatioTemporalEncoder(quick(n_kernels=40)),
-            FuzzyRuleTransformer(n_rules=2, initialisation="k-means", random_state=0),
-            LogisticRegression(),
-        )
+    def test_a_linear_model_behind_it(self, quick, arrays):
+        model = make_pipeline(SpatioTemporalEncoder(quick(n_kernels=40)), RidgeClassifier())
         shuffled = np.random.default_rng(0).permutation(len(arrays.y))
         train, test = shuffled[::2], shuffled[1::2]
         model.fit(arrays.X[train], arrays.y[train])

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from stf2m_sk import Views
+from stf2m_sk import PersonalisedClassifier, Views
 
 SCHEMA = {
     "skin": {"n_channels": 1, "n_timesteps": 10, "rate": 4.0},
@@ -100,7 +100,8 @@ def answers(recording, of_form):
     """What the classifier fitted on Views of float64 says, before and after a support."""
     X, y = recording[0]["Views"], recording[2]
     classifier = of_form("Views")
-    return classifier.predict_proba(X), classifier.adapt(X[:6], y[:6]).predict_proba(X)
+    adapted = classifier.adapt(X[:6], y[:6]), classifier.adapt(unlabelled=X[:6])
+    return [c.predict_proba(X) for c in (classifier, *adapted)]
 
 
 def support(X):
@@ -122,7 +123,7 @@ def test_the_lists_here_name_all_forms(recording, answers):
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 class TestPairs:
-    @pytest.mark.parametrize("at_fit", EXACT + ROUGH)
+    @pytest.mark.parametrize("at_fit", ["Views", "list", "3-D", "DataFrame"])
     def test_fitted_in_one_form_and_asked_in_all_others(self, recording, of_form, answers, at_fit):
         exact, rough, _ = recording
         classifier = of_form(at_fit)
@@ -137,25 +138,25 @@ class TestPairs:
             assert_array_equal(found, of_singles, err_msg=name)  # exact among themselves
             assert_allclose(found, answers[0], rtol=0, atol=1e-5, err_msg=name)
 
+    @pytest.mark.parametrize("at_fit", EXACT + ROUGH)
+    def test_fitted_in_any_form(self, recording, of_form, answers, at_fit):
+        found = of_form(at_fit).predict_proba(recording[0]["Views"])
+        assert_array_equal(found, answers[0])
+
     @pytest.mark.parametrize("of_support", EXACT + ROUGH)
-    def test_adapted_in_one_form_and_asked_in_all_others(
-        self, recording, of_form, answers, of_support
-    ):
+    def test_adapted_in_any_form(self, recording, of_form, answers, of_support):
         exact, rough, y = recording
-        tolerance = 1e-5 if of_support in rough else 0
         few = support((exact | rough)[of_support])
-        adapted = of_form("Views").adapt(few, y[:6])
-        for name, X in exact.items():
-            found = adapted.predict_proba(X)
-            assert_allclose(found, answers[1], rtol=0, atol=tolerance, err_msg=name)
-        for name, X in rough.items():
-            assert_allclose(adapted.predict_proba(X), answers[1], rtol=0, atol=1e-5, err_msg=name)
+        found = of_form("Views").adapt(few, y[:6]).predict_proba(exact["Views"])
+        assert_allclose(found, answers[1], rtol=0, atol=1e-5 if of_support in rough else 0)
+        own = of_form("Views").adapt(unlabelled=few).predict_proba(exact["Views"])
+        assert_allclose(own, answers[2], rtol=0, atol=1e-5 if of_support in rough else 0)
 
     @pytest.mark.parametrize("at_fit", EXACT)
-    def test_conditioned_on_clips_in_one_form(self, recording, of_form, quick, answers, at_fit):
+    def test_personalised_on_clips_in_one_form(self, recording, of_form, answers, at_fit):
         exact, _, y = recording
         few = support(exact[at_fit])
-        person = quick(pretrained=of_form("Views")).fit(few, y[:6])
+        person = PersonalisedClassifier(of_form("Views")).fit(few, y[:6])
         assert_array_equal(person.predict_proba(exact["Views"]), answers[1])
 
 

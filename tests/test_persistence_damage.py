@@ -116,15 +116,7 @@ class TestDamagedFile:
     @pytest.mark.parametrize("value", [None, 0, -1, "text"])
     @pytest.mark.parametrize(
         "size",
-        [
-            "n_channels",
-            "hidden_dim",
-            "embedding_dim",
-            "n_rules",
-            "rule_dim",
-            "kernel_dim",
-            "consequent_dim",
-        ],
+        [*["n_channels", "n_timesteps", "n_kernels", "n_patterns", "n_taps"]],
     )
     def test_sizes(self, saved, refuses, size, value):
         rewrite(saved, change=lambda description: description["sizes"].update({size: value}))

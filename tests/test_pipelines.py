@@ -72,16 +72,53 @@ class TestAdapt:
         assert person["select"] is pipeline["select"]
         assert person.steps[1:3] == pipeline.steps[1:3]
         assert person["scale"] is not pipeline["scale"]
-        assert person["classify"].net_ is pipeline["classify"].net_
+        assert person["classify"].model_.module is pipeline["classify"].model_.module
 
     def test_classes_reach_the_last_step(self, pipeline, people):
         labels = people.new_target[:2]
         classes = ["awe", *pipeline.classes_]
         person = adapt_pipeline(pipeline, people.new_views[:2], labels, classes=classes)
         assert person.classes_.tolist() == sorted(classes)
-        assert adapt_pipeline(pipeline, people.new_views[:2], labels).classes_.tolist() == sorted(
-            set(labels)
+        person = adapt_pipeline(pipeline, people.new_views[:2], labels)
+        assert person.classes_.tolist() == pipeline.classes_.tolist()
+        narrow = sorted(set(labels.tolist()))
+        person = adapt_pipeline(pipeline, people.new_views[:2], labels, classes=narrow)
+        assert person.classes_.tolist() == narrow
+
+    @pytest.mark.parametrize("n_labelled", [0, 4])
+    def test_unlabelled_clips_go_through_the_adapted_steps(self, pipeline, people, n_labelled):
+        unlabelled, support = people.new_views[2:], people.new_views[:n_labelled]
+        selected = pipeline["select"].transform(unlabelled)
+        scaler = pipeline["scale"].adapt(selected)
+        further = {"unlabelled": scaler.transform(selected)}
+        labelled = ()
+        if n_labelled:
+            labels = people.new_target[:n_labelled]
+            labelled = scaler.transform(pipeline["select"].transform(support)), labels
+        classifier = pipeline["classify"].adapt(*labelled, **further)
+        expected = classifier.predict_proba(
+            scaler.transform(pipeline["select"].transform(people.new_views))
         )
+        given = (support, people.new_target[:n_labelled]) if n_labelled else ()
+        person = adapt_pipeline(pipeline, *given, unlabelled=unlabelled)
+        assert_array_equal(person.predict_proba(people.new_views), expected)
+
+    def test_what_a_last_step_does_not_take_is_an_error(self):
+        class Simple(GaussianNB):
+            def adapt(self, X, y):
+                return GaussianNB().fit(X, y)
+
+        X, y = np.array([[0.0], [1.0], [4.0], [5.0]]), np.array([0, 0, 1, 1])
+        own = make_pipeline(ViewScaler(), Simple()).fit(X, y)
+        assert adapt_pipeline(own, X, y).predict([[5.0]]).tolist() == [1]
+        with pytest.raises(TypeError, match="unexpected keyword argument 'unlabelled'"):
+            adapt_pipeline(own, X, y, unlabelled=X)
+
+    def test_clips_are_needed(self, pipeline, people):
+        with pytest.raises(ValueError, match="got no clip: give X and y, or unlabelled, or all"):
+            adapt_pipeline(pipeline)
+        with pytest.raises(TypeError, match="X and y belong together"):
+            adapt_pipeline(pipeline, people.new_views, unlabelled=people.new_views)
 
     def test_keeps_the_settings(self, people, quick, tmp_path):
         settings = {"memory": str(tmp_path), "verbose": False, "transform_input": ["groups"]}

@@ -43,7 +43,7 @@ def sensitivity(fitted):
 
 class TestChoiceOfFeatures:
     def test_recursive_elimination_with_an_importance_getter(self, table, quick):
-        model = quick(n_kernels=100, validation_fraction=0)
+        model = quick(n_kernels=100)
         tool = RFE(model, n_features_to_select=2, importance_getter=sensitivity)
         tool.fit(table.X, table.y)
         assert np.flatnonzero(tool.support_).tolist() == INFORMATIVE
@@ -58,7 +58,7 @@ class TestChoiceOfFeatures:
 
     def test_sequential_selection(self, table, quick):
         X, y = table.X[:, :3], table.y
-        model = quick(n_kernels=20, validation_fraction=0, n_query=4)
+        model = quick(n_kernels=20)
         tool = SequentialFeatureSelector(
             model, n_features_to_select=2, cv=FOLDS, scoring="neg_log_loss"
         ).fit(X, y)
@@ -98,12 +98,14 @@ class TestHtml:
         )
 
     def test_names_every_step_of_nested_pipelines(self, nested, quick):
-        model = make_pipeline(make_pipeline(ViewResampler(rate={"<no-tag>": 4})), quick(n_rules=7))
+        model = make_pipeline(
+            make_pipeline(ViewResampler(rate={"<no-tag>": 4})), quick(n_kernels=7)
+        )
         for pipeline in (nested, model):
             html = pipeline._repr_html_()
             for name in _classes_in(pipeline):
                 assert name in html
-        assert "n_rules" in html
+        assert "n_kernels" in html
         assert "<no-tag>" not in html and "&lt;no-tag&gt;" in html
 
     def test_tells_what_is_fitted(self, nested, people):

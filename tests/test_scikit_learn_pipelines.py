@@ -65,8 +65,7 @@ def routing():
 
 
 def settings(**parameters):
-    own = {"n_kernels": 40, "max_epochs": 2, "n_support": 2, "n_query": 3, "validation_fraction": 0}
-    return own | parameters
+    return {"n_kernels": 40} | parameters
 
 
 class TestWithoutGroups:
@@ -164,9 +163,9 @@ class TestGroupsByMetadataRouting:
         assert (person != population).any()
 
     def test_through_grid_search(self, data, quick):
-        grid = {"scale__scope": ["population", "person"], "classify__n_rules": [2, 3]}
+        grid = {"scale__scope": ["population", "person"], "classify__n_kernels": [2, 3]}
         search = GridSearchCV(
-            routed(quick, "population", max_epochs=1),
+            routed(quick, "population"),
             grid,
             cv=PEOPLE_OUT,
             scoring="accuracy",
@@ -175,10 +174,10 @@ class TestGroupsByMetadataRouting:
         search.fit(data.views, data.y, groups=data.groups)
         scores = []
         for setting in search.cv_results_["params"]:
-            rules, scope = setting["classify__n_rules"], setting["scale__scope"]
+            n_kernels, scope = setting["classify__n_kernels"], setting["scale__scope"]
             folds = []
             for train, test in data.folds:
-                answer = by_hand(data, quick, train, scope, n_rules=rules, max_epochs=1)[test]
+                answer = by_hand(data, quick, train, scope, n_kernels=n_kernels)[test]
                 folds.append(np.mean(np.unique(data.y)[answer.argmax(axis=1)] == data.y[test]))
             scores.append(np.mean(folds))
         assert len(scores) == 4
@@ -190,8 +189,7 @@ class TestGroupsByMetadataRouting:
             quick,
             everyone,
             best["scale__scope"],
-            n_rules=best["classify__n_rules"],
-            max_epochs=1,
+            n_kernels=best["classify__n_kernels"],
         )
         assert_array_equal(search.predict_proba(data.views), expected)
 
@@ -226,13 +224,11 @@ class TestExample:
         example = runpy.run_path(str(path))
         assert np.prod([len(values) for values in example["GRID"].values()]) == 8
         search = example["search_settings"](
-            max_epochs=1,
             n_people=3,
             n_jobs=1,
             grid={"viewscaler__scope": ["population", "person"]},
             n_kernels=20,
-            hidden_dim=8,
-            validation_fraction=0,
+            n_patterns=8,
         )
         assert search.best_score_ > 0.4  # chance is 1 / 4
         assert search.best_estimator_[0].scope == search.best_params_["viewscaler__scope"]

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import Bunch
 
-from stf2m_sk import Views
+from stf2m_sk import PersonalisedClassifier, Views
 from stf2m_sk.preprocessing import ViewScaler
 
 DOCS = Path(__file__).parents[1] / "docs" / "scikit-learn.md"
@@ -62,7 +62,7 @@ def data(quick):
         parts=parts,
         flat=X.reshape(24, -1),
         population=population,
-        model=quick(pretrained=population, schema=SCHEMA),
+        model=PersonalisedClassifier(population),
         quick=quick,
     )
 
@@ -71,7 +71,7 @@ def on_text(data):
     """A vote of classifiers whose population was labelled with text."""
     words = np.array(["anger", "calm", "joy"])[data.y]
     population = data.quick(schema=SCHEMA).fit(data.X, words)
-    member = data.quick(pretrained=population)
+    member = PersonalisedClassifier(population)
     return VotingClassifier([("a", member)]).fit(data.X, words)
 
 
@@ -147,7 +147,7 @@ TRIALS = {
     ("`SelfTrainingClassifier`", "labels as text"): lambda d: SelfTrainingClassifier(d.quick()).fit(
         d.flat, d.y.astype(str)
     ),
-    ("`VotingClassifier`", "`pretrained` on text labels"): on_text,
+    ("`VotingClassifier`", "text labels, no `label_names`"): on_text,
     ("`Pipeline` with routing", "nobody asked for groups"): with_unasked_groups,
     (
         "`ViewScaler` with routing",
@@ -188,5 +188,5 @@ class TestWhatRaisesNothing:
         y = np.column_stack([data.y, data.y[::-1]])
         found = MultiOutputClassifier(data.model).fit(data.flat, y).predict_proba(data.flat)
         for column, answer in zip(y.T, found, strict=True):
-            by_hand = data.quick(pretrained=data.population).fit(data.views, column)
+            by_hand = PersonalisedClassifier(data.population).fit(data.views, column)
             assert_allclose(answer, by_hand.predict_proba(data.views), rtol=0, atol=1e-12)

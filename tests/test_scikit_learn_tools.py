@@ -37,7 +37,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from stf2m_sk import Views
+from stf2m_sk import PersonalisedClassifier, Views
 from stf2m_sk.datasets import load_stress, make_emotion_views
 from stf2m_sk.encoding import SpatioTemporalEncoder
 from stf2m_sk.preprocessing import ViewScaler
@@ -96,10 +96,10 @@ class Recording:
     """Clips of three new people, and a few-shot model that starts from a population."""
 
     def __init__(self, quick, views, y, groups, new):
-        settings = {"schema": views.schema, "n_kernels": 20, "n_support": 2}
+        settings = {"schema": views.schema, "n_kernels": 20}
         self.population = quick(**settings).fit(views[~new], y[~new], groups=groups[~new])
         self.untrained = quick(**settings)
-        self.model = quick(pretrained=self.population, schema=views.schema)
+        self.model = PersonalisedClassifier(self.population)
         self.views, self.y, self.groups = views[new], y[new], groups[new]
         self.folds = list(FOLDS.split(self.y, self.y))
         self.forms = {
@@ -166,7 +166,7 @@ class TestCrossValidation:
         result = cross_validate(data.model, X, data.y, cv=FOLDS, return_estimator=True)
         assert len(result["estimator"]) == len(data.folds)
         for estimator, (train, _) in zip(result["estimator"], data.folds, strict=True):
-            assert estimator.pretrained is data.population
+            assert estimator.estimator is data.population
             same(estimator.predict_proba(X), data.fit(train).predict_proba(data.views))
 
     def test_people_stay_on_one_side(self, data, form):

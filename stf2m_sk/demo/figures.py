@@ -1,4 +1,4 @@
-"""The two figures of the demo. This is the only file that needs matplotlib."""
+"""The two figures of the demo. No other file of it needs matplotlib."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ from stf2m_sk.demo.report import Results
 
 __all__ = ["Timeline", "draw_accuracy", "draw_timeline"]
 
-# Okabe and Ito's colours, which differ for colour-blind readers too; ours is the darkest.
+# Okabe and Ito's colours, which differ for colour-blind readers too; ours are both blue.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#707070"
-_STYLES = [(_BLUE, "o", 2.6), (_ORANGE, "s", 1.6), (_GREEN, "D", 1.6), (_GREY, "v", 1.6)]
+_STYLES = [
+    {"color": _BLUE, "marker": "o", "linewidth": 2.6},
+    {"color": _BLUE, "marker": "o", "linewidth": 2.6, "linestyle": "--", "mfc": "white"},
+    {"color": _ORANGE, "marker": "s", "linewidth": 1.6},
+    {"color": _GREEN, "marker": "D", "linewidth": 1.6},
+    {"color": _GREY, "marker": "v", "linewidth": 1.6},
+]
 _INK, _FAINT, _SHADE = "#222222", "#666666", "#E4E9EE"
 _LOOK = {
     "font.size": 12,
@@ -38,7 +44,7 @@ _DPI = 160
 
 
 class Timeline(NamedTuple):
-    """One person's clips in the order of recording, and what was answered.
+    """One person's clips in the order of recording, and their predictions.
 
     Attributes
     ----------
@@ -49,7 +55,7 @@ class Timeline(NamedTuple):
     classes : array of shape (n_classes,)
         Columns of `probabilities`.
     probabilities : array of shape (n_clips, n_classes)
-        Answers to all clips.
+        Predictions of all clips.
     true : array of shape (n_clips,)
         Labels.
     is_support, is_query : bool array of shape (n_clips,)
@@ -79,15 +85,15 @@ def draw_accuracy(results: Results, names: Sequence[str], path: Path) -> None:
     Parameters
     ----------
     results : mapping of (name, shots) to Interval
-        As of `stf2m_sk.demo.report.summarise`.
+        As of `stf2m_sk.demo.report.results_of`.
     names : sequence of str
-        Lines, at most four; the first is the one that the title speaks of.
+        Lines, at most five; the title is of the first two, without and with unlabelled clips.
     path : Path
         PNG file to write.
     """
     shots = sorted({k for _, k in results})
     with matplotlib.rc_context(_LOOK):
-        figure = Figure(figsize=(9, 5.6), layout="constrained")
+        figure = Figure(figsize=(9.6, 6), layout="constrained")
         axes = figure.add_subplot()
         for i, name in enumerate(names):
             _draw_line(axes, i, [(k, results[name, k]) for k in shots if (name, k) in results])
@@ -99,7 +105,7 @@ def draw_accuracy(results: Results, names: Sequence[str], path: Path) -> None:
         axes.set_ylabel("balanced accuracy (%)")
         axes.grid(axis="y", color="#E6E6E6", linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.set_title(_finding(results, names[0], shots), **_TITLE)
+        axes.set_title(_finding(results, names, shots), **_TITLE)
         n_people = results[names[0], shots[-1]].n
         _chain(axes, [(f"Mean and 95 % interval over {n_people} people not trained on", _FAINT)])
         figure.savefig(path, dpi=_DPI)
@@ -139,20 +145,20 @@ def draw_timeline(timeline: Timeline, path: Path) -> None:
 
 
 def _draw_line(axes: Axes, i: int, points: list) -> None:
-    colour, marker, width = _STYLES[i]
-    x = np.array([k for k, _ in points]) + 0.06 * (i - 1.5)  # aside, so that no interval hides
+    style = _STYLES[i]
+    x = np.array([k for k, _ in points]) + 0.05 * (i - 2)  # aside, so that no interval hides
     mean, low, high = np.array([interval[:3] for _, interval in points]).T
-    axes.vlines(x, low, high, color=colour, linewidth=width, alpha=0.55)
-    axes.plot(x, mean, color=colour, marker=marker, markersize=7, linewidth=width)
+    axes.vlines(x, low, high, color=style["color"], linewidth=style["linewidth"], alpha=0.55)
+    axes.plot(x, mean, markersize=7, **style)
 
 
 def _label_ends(axes: Axes, results: Results, names: Sequence[str], shots: list[int]) -> None:
     ends = [results[name, shots[-1]].mean for name in names]
-    for (colour, _, _), name, end, y in zip(_STYLES, names, ends, _spread(ends), strict=False):
+    for style, name, end, y in zip(_STYLES, names, ends, _spread(ends), strict=False):
         axes.annotate(
             f"{name}  {100 * end:.0f} %",
             (shots[-1] + 0.2, y),
-            color=colour,
+            color=style["color"],
             va="center",
             fontweight="bold" if name == names[0] else "normal",
             annotation_clip=False,
@@ -173,11 +179,15 @@ def _spread(heights: Sequence[float], gap: float = 0.055) -> NDArray[np.float64]
     return result
 
 
-def _finding(results: Results, name: str, shots: list[int]) -> str:
-    first, last = results[name, shots[0]].mean, results[name, shots[-1]].mean
+def _finding(results: Results, names: Sequence[str], shots: list[int]) -> str:
+    plain, unlabelled = names[:2]
+    before, seen, last = (
+        f"{100 * results[key].mean:.0f} %"
+        for key in ((plain, shots[0]), (unlabelled, shots[0]), (plain, shots[-1]))
+    )
     return (
-        f"{name} on new people: {100 * first:.0f} % with no label, "
-        f"{100 * last:.0f} % with {shots[-1]} per class"
+        f"New people: {before} with no clip, {seen} with unlabelled clips,\n"
+        f"{last} with {shots[-1]} labelled clips per class"
     )
 
 

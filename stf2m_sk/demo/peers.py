@@ -1,24 +1,29 @@
-"""Three controls that answer the same episodes: what the classifier has to be better than."""
+"""What the demo compares: the classifier, and three simple methods that it has to beat."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from stf2m_sk.demo.protocol import Episode
+from stf2m_sk.classifier import STF2MClassifier
+from stf2m_sk.model_selection import MajorityControl, NearestInTimeControl
 from stf2m_sk.views import Views
 
-__all__ = ["Peer", "majority", "nearest_in_time", "random_forest", "summary_statistics"]
+__all__ = ["MODEL", "UNLABELLED", "Peer", "make_peers", "summary_statistics"]
 
+MODEL = "STF2M"
+UNLABELLED = "STF2M + unlabelled"
 _N_TREES = 200
 
 
 class Peer(NamedTuple):
-    """Something that answers episodes.
+    """A row of the table.
 
     Attributes
     ----------
@@ -26,107 +31,66 @@ class Peer(NamedTuple):
         For tables and figures.
     explanation : str
         What it does, in one line.
-    answer : callable
-        From an `Episode` to the labels of its query.
+    classifier : classifier or Pipeline
+        For `stf2m_sk.model_selection.compare_few_shot`.
     needs_support : bool
-        Whether it has nothing to say without labelled clips.
+        Whether it is left out of the table where there is no labelled clip.
     """
 
     name: str
     explanation: str
-    answer: Callable[[Episode], NDArray]
-    needs_support: bool
+    classifier: Any
+    needs_support: bool = False
 
 
-def majority(target: NDArray, train: NDArray[np.intp]) -> Peer:
-    """Always the most frequent label of the people trained on.
-
-    Parameters
-    ----------
-    target : array of shape (n_clips,)
-        Labels.
-    train : int array
-        Rows of the people trained on.
-
-    Returns
-    -------
-    Peer
-    """
-    labels, count = np.unique(target[train], return_counts=True)
-    most = labels[count.argmax()]
-    return Peer(
-        "majority",
-        "The most frequent label of the people trained on, whatever the clip.",
-        lambda episode: np.repeat(most, len(episode.query)),
-        needs_support=False,
-    )
-
-
-def nearest_in_time(target: NDArray, groups: NDArray) -> Peer:
-    """The label of the support clip that was recorded nearest; no signal is looked at.
+def make_peers(classifier: STF2MClassifier, *, seed: int) -> list[Peer]:
+    """All rows of the table.
 
     Parameters
     ----------
-    target : array of shape (n_clips,)
-        Labels; each person's clips in the order of recording.
-    groups : array of shape (n_clips,)
-        People. Nearness is counted in clips of the same person, wherever these stand.
-
-    Returns
-    -------
-    Peer
-    """
-    place = np.empty(len(groups), dtype=np.intp)
-    for person in np.unique(groups):
-        of_person = groups == person
-        place[of_person] = np.arange(of_person.sum())
-
-    def answer(episode: Episode) -> NDArray:
-        distance = np.abs(place[episode.query][:, None] - place[episode.support])
-        return target[episode.support][distance.argmin(axis=1)]
-
-    return Peer(
-        "nearest in time",
-        "No signal at all: the label of the labelled clip that is nearest in the recording.",
-        answer,
-        needs_support=True,
-    )
-
-
-def random_forest(views: Views, target: NDArray, *, seed: int) -> Peer:
-    """A random forest on summary statistics, grown on the person's own support alone.
-
-    Parameters
-    ----------
-    views : Views of n_clips
-        All clips.
-    target : array of shape (n_clips,)
-        Labels.
+    classifier : STF2MClassifier
+        Fitted on the people trained on; it is not fitted again.
     seed : int
-        Of the forests, together with the support.
+        Of the random forests.
 
     Returns
     -------
-    Peer
+    list of Peer
+        The classifier without and with unlabelled clips, then the others.
     """
-    features = summary_statistics(views)
-    # Codes, because a balanced forest refuses labels that are numbers written as text.
-    labels, codes = np.unique(target, return_inverse=True)
-
-    def answer(episode: Episode) -> NDArray:
-        # A forest on four clips is half luck; one seed for all would give all the same luck.
-        luck = np.random.RandomState([seed, *episode.support])
-        forest = RandomForestClassifier(_N_TREES, class_weight="balanced", random_state=luck)
-        forest.fit(features[episode.support], codes[episode.support])
-        return labels[forest.predict(features[episode.query])]
-
-    return Peer(
-        "random forest",
-        f"{_N_TREES} trees on mean, deviation, minimum and maximum of each channel, grown on the "
-        "same labelled clips.",
-        answer,
-        needs_support=True,
-    )
+    frozen = FrozenEstimator(classifier)
+    statistics = FunctionTransformer(summary_statistics)
+    forest = RandomForestClassifier(_N_TREES, random_state=seed)
+    return [
+        Peer(
+            MODEL,
+            "This package: trained on the other people, then adapted with the labelled clips.",
+            frozen,
+        ),
+        Peer(
+            UNLABELLED,
+            "The same, adapted with the first half of the person's recording without its labels, "
+            "too.",
+            frozen,
+        ),
+        Peer(
+            "random forest",
+            f"{_N_TREES} trees on mean, deviation, minimum and maximum of each channel, grown on "
+            "the same labelled clips; without one, on the other people.",
+            make_pipeline(statistics, forest),
+        ),
+        Peer(
+            "nearest in time",
+            "No signal at all: the label of the labelled clip that is nearest in the recording.",
+            NearestInTimeControl(),
+            needs_support=True,
+        ),
+        Peer(
+            "majority",
+            "The most frequent label, whatever the clip.",
+            MajorityControl(),
+        ),
+    ]
 
 
 def summary_statistics(views: Views) -> NDArray[np.float64]:

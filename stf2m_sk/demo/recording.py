@@ -30,7 +30,7 @@ class Recording(NamedTuple):
     clip : str
         What one clip is, for the axis of a figure.
     blocks : str
-        What to know before reading the answers that come from time alone.
+        What to know before reading the predictions from time alone.
     """
 
     title: str

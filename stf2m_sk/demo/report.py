@@ -6,27 +6,14 @@ from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import NamedTuple
 
-import numpy as np
-from scipy.stats import t as student
-
 from stf2m_sk.demo.peers import Peer
+from stf2m_sk.model_selection import FewShotComparison
 
-__all__ = [
-    "Interval",
-    "Results",
-    "explain",
-    "format_table",
-    "hanging",
-    "mean_interval",
-    "summarise",
-]
+__all__ = ["Interval", "Results", "explain", "format_table", "hanging", "results_of"]
 
-_CONFIDENCE = 0.95
 _WIDTH = 98
-_NAME, _CELL = 17, 19
+_NAME, _CELL = 20, 19
 
-# By peer and number of shots, the scores of the draws of each person.
-Scores = Mapping[tuple[str, int], Mapping[object, Sequence[float]]]
 Results = Mapping[tuple[str, int], "Interval"]
 
 
@@ -47,54 +34,29 @@ class Interval(NamedTuple):
     n: int
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Mean and 95 % interval of Student's t.
+def results_of(
+    comparison: FewShotComparison, peers: Sequence[Peer]
+) -> dict[tuple[str, int], Interval]:
+    """Balanced accuracy over people, for the table and the figure.
 
     Parameters
     ----------
-    values : sequence of float
-        One value a person.
-
-    Returns
-    -------
-    Interval
-        Not cut at 0 and 1: an interval that leaves the scale says that there are too few people.
-
-    Examples
-    --------
-    >>> from stf2m_sk.demo.report import mean_interval
-    >>> interval = mean_interval([0.6, 0.7, 0.8])
-    >>> f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
-    '0.70 [0.45, 0.95]'
-    """
-    n, mean = len(values), float(np.mean(values))
-    if n < 2:
-        return Interval(mean, np.nan, np.nan, n)
-    half = student.ppf((1 + _CONFIDENCE) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-    return Interval(mean, float(mean - half), float(mean + half), n)
-
-
-def summarise(scores: Scores) -> dict[tuple[str, int], Interval]:
-    """Average the draws of each person, then the people.
-
-    Parameters
-    ----------
-    scores : mapping of (name, shots) to mapping of person to scores
-        Scores of the single episodes.
+    comparison : FewShotComparison
+        Of the peers.
+    peers : sequence of Peer
+        Those that need support have no result without it.
 
     Returns
     -------
     dict of (name, shots) to Interval
-
-    Examples
-    --------
-    >>> from stf2m_sk.demo.report import summarise
-    >>> summarise({("STF2M", 1): {"ann": [0.5, 0.7], "bob": [0.6]}})["STF2M", 1].mean
-    0.6
     """
+    needy = {peer.name for peer in peers if peer.needs_support}
     return {
-        key: mean_interval([float(np.mean(draws)) for draws in people.values()])
-        for key, people in scores.items()
+        (row["estimator"], row["shots"]): Interval(
+            row["mean"], row["low"], row["high"], row["n_people"]
+        )
+        for row in comparison.summary()
+        if row["shots"] or row["estimator"] not in needy
     }
 
 
@@ -133,7 +95,7 @@ def explain(peers: Sequence[Peer], n_people: int, n_draws: int, blocks: str) -> 
     n_people, n_draws : int
         New people, and draws of labelled clips that are averaged within each.
     blocks : str
-        Why, or when, answers from time alone are good.
+        Why, or when, predictions from time alone are good.
 
     Returns
     -------
@@ -171,7 +133,7 @@ def hanging(name: str, text: str) -> list[str]:
     --------
     >>> from stf2m_sk.demo.report import hanging
     >>> hanging("majority", "The most frequent label.")
-    ['majority         The most frequent label.']
+    ['majority            The most frequent label.']
     """
     first, *rest = wrap(text, _WIDTH - _NAME)
     return [f"{name:<{_NAME}}{first}", *(" " * _NAME + line for line in rest)]

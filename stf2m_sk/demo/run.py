@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.demo.figures import Timeline, draw_accuracy, draw_timeline
-from stf2m_sk.demo.peers import Peer, majority, nearest_in_time, random_forest
-from stf2m_sk.demo.protocol import N_DRAWS, SHOTS, Episode, Plan, balanced_accuracy, make_plan
+from stf2m_sk.demo.peers import MODEL, UNLABELLED, Peer, make_peers
+from stf2m_sk.demo.protocol import N_DRAWS, SHOTS, PeopleSplit, split_people
 from stf2m_sk.demo.recording import Recording, bundled_recording, own_recording
-from stf2m_sk.demo.report import Results, Scores, explain, format_table, hanging, summarise
+from stf2m_sk.demo.report import Results, explain, format_table, hanging, results_of
+from stf2m_sk.model_selection import FewShotComparison, compare_few_shot
 
-__all__ = ["median_person", "prepare", "run"]
+__all__ = ["compare", "median_person", "prepare", "run"]
 
-_MODEL = "STF2M"
 _FILES = {
     "model.safetensors": "the trained model; stf2m_sk.load reads it",
     "accuracy.png": "accuracy over the number of labelled clips",
-    "timeline.png": "one person's answers, clip by clip",
+    "timeline.png": "the predictions for one person, clip by clip",
 }
 
 
-def prepare(data: Path | None, output: Path, *, seed: int) -> tuple[Recording, Plan]:
+def prepare(data: Path | None, output: Path, *, seed: int) -> tuple[Recording, PeopleSplit]:
     """Do everything that can fail for a wrong file or folder, before the training.
 
     Parameters
@@ -35,14 +35,14 @@ def prepare(data: Path | None, output: Path, *, seed: int) -> tuple[Recording, P
     output : Path
         Folder for the results; made if it is not there.
     seed : int
-        Decides who is new and which clips are drawn.
+        Decides who is new.
 
     Returns
     -------
     recording : Recording
         Clips, labels and people.
-    plan : Plan
-        Who is trained on and what is asked.
+    split : PeopleSplit
+        Who is trained on and who is new.
 
     Raises
     ------
@@ -53,20 +53,20 @@ def prepare(data: Path | None, output: Path, *, seed: int) -> tuple[Recording, P
     """
     if data is None:
         recording = bundled_recording()
-        plan = make_plan(recording.target, recording.groups, seed=seed)
+        split = split_people(recording.target, recording.groups, seed=seed)
     else:
         recording = own_recording(data)
         try:
-            plan = make_plan(recording.target, recording.groups, seed=seed)
+            split = split_people(recording.target, recording.groups, seed=seed)
         except ValueError as error:
             raise ValueError(f"{data}: {error}") from error
     output.mkdir(parents=True, exist_ok=True)
-    return recording, plan
+    return recording, split
 
 
 def run(
     recording: Recording,
-    plan: Plan,
+    split: PeopleSplit,
     classifier: STF2MClassifier,
     output: Path,
     *,
@@ -79,14 +79,14 @@ def run(
     ----------
     recording : Recording
         Clips, labels and people.
-    plan : Plan
+    split : PeopleSplit
         From `prepare`.
     classifier : STF2MClassifier
         Will be fitted.
     output : Path
         Folder for ``model.safetensors``, ``accuracy.png`` and ``timeline.png``.
     seed : int
-        Of the random forest.
+        Of the episodes and of the random forests.
     write : callable, default=print
         Takes the lines of the report.
 
@@ -96,22 +96,17 @@ def run(
         What the table shows.
     """
     started = time.perf_counter()
-    write(_introduction(recording, plan))
-    train = plan.train
+    write(_introduction(recording, split))
+    train = split.train
     classifier.fit(recording.views[train], recording.target[train], groups=recording.groups[train])
     fitted = time.perf_counter()
-    peers = [
-        _model(classifier, recording),
-        random_forest(recording.views, recording.target, seed=seed),
-        nearest_in_time(recording.target, recording.groups),
-        majority(recording.target, train),
-    ]
-    scores = _score(peers, plan.episodes, recording.target)
-    results = summarise(scores)
-    write(_report(results, peers, plan, recording))
+    peers = make_peers(classifier, seed=seed)
+    comparison = compare(peers, recording, split, seed=seed)
+    results = results_of(comparison, peers)
+    write(_report(results, peers, split, recording))
     classifier.save(output / "model.safetensors")
     draw_accuracy(results, [peer.name for peer in peers], output / "accuracy.png")
-    timeline = median_person(classifier, recording, plan, scores)
+    timeline = median_person(classifier, recording, comparison)
     draw_timeline(timeline, output / "timeline.png")
     seconds = time.perf_counter() - started
     write(f"\nTraining took {fitted - started:.0f} s, the whole demo {seconds:.0f} s. Written:")
@@ -120,54 +115,104 @@ def run(
     return results
 
 
-def _introduction(recording: Recording, plan: Plan) -> str:
-    views, trained = recording.views, np.unique(recording.groups[plan.train])
+def compare(
+    peers: Sequence[Peer], recording: Recording, split: PeopleSplit, *, seed: int
+) -> FewShotComparison:
+    """Score all peers on the same episodes of the new people.
+
+    Parameters
+    ----------
+    peers : sequence of Peer
+        From `make_peers`.
+    recording : Recording
+        Clips, labels and people.
+    split : PeopleSplit
+        Who is trained on and who is new.
+    seed : int
+        Decides the episodes.
+
+    Returns
+    -------
+    FewShotComparison
+    """
+    return compare_few_shot(
+        {peer.name: peer.classifier for peer in peers},
+        recording.views,
+        recording.target,
+        groups=recording.groups,
+        n_shot=SHOTS,
+        cv=[(split.train, split.test)],
+        n_draws=N_DRAWS,
+        on_few="shrink",
+        unlabelled=[UNLABELLED],
+        random_state=seed,
+    )
+
+
+def median_person(
+    classifier: STF2MClassifier, recording: Recording, comparison: FewShotComparison
+) -> Timeline:
+    """Predict all clips of the person in the middle, after the most labelled clips.
+
+    Parameters
+    ----------
+    classifier : STF2MClassifier
+        Fitted.
+    recording : Recording
+        Clips, labels and people.
+    comparison : FewShotComparison
+        The person's mean score is the median of all; of two in the middle, the lower. The
+        person's first draw is taken.
+
+    Returns
+    -------
+    Timeline
+        For `stf2m_sk.demo.figures.draw_timeline`.
+    """
+    shots = SHOTS[-1]
+    episodes = comparison.rows.where(estimator=MODEL, shots=shots)
+    scores: dict[object, list[float]] = {}
+    for row in episodes:
+        scores.setdefault(row["person"], []).append(row["balanced_accuracy"])
+    means = {person: np.mean(own) for person, own in scores.items()}
+    person = sorted(means, key=means.__getitem__)[(len(means) - 1) // 2]
+    first = episodes.where(person=person)[0]
+    support, query = first["support"], first["query"]
+    rows = np.flatnonzero(recording.groups == person)
+    labels = recording.target[support]
+    personal = classifier.adapt(recording.views[support], labels, classes=np.unique(labels))
+    return Timeline(
+        person=str(person),
+        shots=shots,
+        classes=personal.classes_,
+        probabilities=personal.predict_proba(recording.views[rows]),
+        true=recording.target[rows],
+        is_support=np.isin(rows, support),
+        is_query=np.isin(rows, query),
+        clip=recording.clip,
+    )
+
+
+def _introduction(recording: Recording, split: PeopleSplit) -> str:
+    views, trained = recording.views, np.unique(recording.groups[split.train])
     parts = {
         "modalities": map(str, views.schema),
         "labels": np.unique(recording.target),
         "trained on": [f"{len(trained)} people"],
-        "new people": plan.new_people,
+        "new people": split.new_people,
     }
-    if len(plan.skipped):
-        parts["skipped"] = [*plan.skipped, "who lack two labels with three clips"]
+    if len(split.skipped):
+        parts["skipped"] = [*split.skipped, "who lack two labels with three clips"]
     lines = [f"{recording.title}, {len(views)} clips"]
     for name, items in parts.items():
         lines += hanging(f"  {name}", ", ".join(map(str, items)))
     return "\n".join(lines)
 
 
-def _model(classifier: STF2MClassifier, recording: Recording) -> Peer:
-    views, target = recording.views, recording.target
-
-    def answer(episode: Episode):
-        personal = classifier
-        if episode.shots:
-            personal = classifier.adapt(views[episode.support], target[episode.support])
-        return personal.predict(views[episode.query])
-
-    return Peer(
-        _MODEL,
-        "This package: trained on the other people, then adapted with the labelled clips.",
-        answer,
-        needs_support=False,
-    )
-
-
-def _score(peers: Sequence[Peer], episodes: Iterable[Episode], target) -> Scores:
-    """All draws of each person, by peer and shots."""
-    scores: dict[tuple[str, int], dict[object, list[float]]] = {}
-    for episode in episodes:
-        for peer in peers:
-            if peer.needs_support and episode.shots == 0:
-                continue
-            score = balanced_accuracy(target[episode.query], peer.answer(episode))
-            people = scores.setdefault((peer.name, episode.shots), {})
-            people.setdefault(episode.person, []).append(score)
-    return scores
-
-
-def _report(results: Results, peers: Sequence[Peer], plan: Plan, recording: Recording) -> str:
-    n_people = len(plan.new_people)
+def _report(
+    results: Results, peers: Sequence[Peer], split: PeopleSplit, recording: Recording
+) -> str:
+    n_people = len(split.new_people)
     return "\n".join(
         [
             f"\nBalanced accuracy on {n_people} new people, mean [95 % interval], after 0 to "
@@ -176,44 +221,4 @@ def _report(results: Results, peers: Sequence[Peer], plan: Plan, recording: Reco
             "",
             explain(peers, n_people, N_DRAWS, recording.blocks),
         ]
-    )
-
-
-def median_person(
-    classifier: STF2MClassifier, recording: Recording, plan: Plan, scores: Scores
-) -> Timeline:
-    """Answer all clips of the person in the middle, after the most labelled clips.
-
-    Parameters
-    ----------
-    classifier : STF2MClassifier
-        Fitted.
-    recording : Recording
-        Clips, labels and people.
-    plan : Plan
-        The person's first draw is taken.
-    scores : mapping of (name, shots) to mapping of person to scores
-        The person's mean score is the median of all; of two in the middle, the lower.
-
-    Returns
-    -------
-    Timeline
-        For `stf2m_sk.demo.figures.draw_timeline`.
-    """
-    shots = SHOTS[-1]
-    means = {person: np.mean(s) for person, s in scores[_MODEL, shots].items()}
-    person = sorted(means, key=means.__getitem__)[(len(means) - 1) // 2]
-    episode = next(e for e in plan.episodes if e.person == person and e.shots == shots)
-    rows = np.flatnonzero(recording.groups == person)
-    personal = classifier.adapt(recording.views[episode.support], recording.target[episode.support])
-    probabilities = personal.predict_proba(recording.views[rows])
-    return Timeline(
-        person=str(person),
-        shots=shots,
-        classes=personal.classes_,
-        probabilities=probabilities,
-        true=recording.target[rows],
-        is_support=np.isin(rows, episode.support),
-        is_query=np.isin(rows, episode.query),
-        clip=recording.clip,
     )

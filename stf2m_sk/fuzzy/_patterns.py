@@ -49,8 +49,8 @@ def place_patterns(
     -----
     Prototypes are placed with a fuzzifier that falls with the dimension of the windows
     (`stf2m_sk.fuzzy.place_rules`): with that of the memberships, 1.5, c-means would draw them
-    together. A group with fewer distinct windows than prototypes repeats them: rules that are the same
-    share their membership. Without a measured frame prototypes stay 0.
+    together. A group with fewer distinct windows than prototypes repeats them: rules that are the
+    same share their membership. Without a measured frame prototypes stay 0.
     """
     n_prototypes = rules.prototypes.shape[1]
     collapsed = []

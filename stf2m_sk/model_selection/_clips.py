@@ -45,7 +45,7 @@ class Clips(NamedTuple):
         """The same, with the order of the rows for times where that order means something.
 
         That is where sides are cut in time and no times are given. For what is handed to
-        classifiers that ask for ``times``, such as a control.
+        classifiers that take ``times``, such as a control.
         """
         if self.times is not None or self.contexts is not None or gap is None:
             return self
@@ -100,7 +100,7 @@ def seed_from(random_state: int | np.random.RandomState | None) -> int:
     Parameters
     ----------
     random_state : int, RandomState or None
-        An int is its own seed, a RandomState is asked for one, None takes the system's entropy.
+        An int is its own seed, a RandomState gives one, None takes the system's entropy.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ class _Task(NamedTuple):
     name: str
     estimator: Any
     fold: Fold
+    how: dict[str, Any]
     setting: dict[str, Any] | None
 
 
@@ -51,6 +52,7 @@ def compare_few_shot(
     on_few: str = "raise",
     refit: str = "support",
     support_weight: float = 50.0,
+    unlabelled: bool | Collection[str] = False,
     random_state: Any = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -66,6 +68,9 @@ def compare_few_shot(
         As in `few_shot_score`.
     refit, support_weight, random_state
         As in `few_shot_score`.
+    unlabelled : bool or collection of str, default=False
+        As in `few_shot_score`; or the names of the classifiers that are given unlabelled clips,
+        so that one can be compared with and without.
     n_jobs : int, default=None
         Pairs of classifier and fold at once. The rows are the same for any number.
     verbose : int, default=0
@@ -89,8 +94,8 @@ def compare_few_shot(
     Raises
     ------
     ValueError
-        If there are no estimators, a cache is asked for without an int as `random_state`, a
-        file of the cache is damaged, or for what `few_shot_score` raises.
+        If there are no estimators, `unlabelled` names none of them, `cache` is given without an
+        int as `random_state`, a file of the cache is damaged, or as `few_shot_score`.
     TypeError
         If `estimators` is no mapping, or a cache cannot tell a parameter from another.
 
@@ -121,38 +126,41 @@ def compare_few_shot(
     request = read_request(n_shot, n_way, n_query, gap, on_few, has_times=times is not None)
     metrics = read_metrics(scoring)
     check_refit(refit, support_weight)
+    given = _names_given(unlabelled, estimators)
     folder = _open_cache(cache, random_state)
     X = as_rows(X)
     plan = make_plan(X, clips, request, cv=cv, n_draws=n_draws, seed=seed_from(random_state))
     handed = clips.in_order(gap)
-    how = {"refit": refit, "support_weight": support_weight}
+    shared = {"refit": refit, "support_weight": support_weight}
+    hows = {name: shared | {"unlabelled": name in given} for name in estimators}
     data = None if folder is None else describe_data(X, handed)
     tasks = [
         _Task(
             name,
             estimator,
             fold,
-            None if folder is None else describe_task(estimator, fold, metrics, data, **how),
+            hows[name],
+            None if folder is None else describe_task(estimator, fold, metrics, data, **hows[name]),
         )
         for name, estimator in estimators.items()
         for fold in plan.folds
     ]
-    scored = _score_all(tasks, folder, X, handed, metrics, how, n_jobs=n_jobs, verbose=verbose)
+    scored = _score_all(tasks, folder, X, handed, metrics, n_jobs=n_jobs, verbose=verbose)
     rows: dict[str, list] = {name: [] for name in estimators}
     for task, scores in zip(tasks, scored, strict=True):
         rows[task.name] += rows_of_fold(task.fold, scores)
-    kept = {"metrics": list(metrics), "unit": plan.unit, "skipped": plan.skipped}
+    kept = {"metrics": metrics, "unit": plan.unit, "skipped": plan.skipped}
     results = {name: FewShotResult(own, **kept) for name, own in rows.items()}
     directions = {name: metric.greater_is_better for name, metric in metrics.items()}
     return FewShotComparison(results, greater_is_better=directions)
 
 
-def _score_all(tasks: list[_Task], folder, X, clips, metrics, how, *, n_jobs, verbose) -> list:
+def _score_all(tasks: list[_Task], folder, X, clips, metrics, *, n_jobs, verbose) -> list:
     """Scores of all tasks, in their order; those on disk are read, the others computed."""
     scored = [None if folder is None else read_scores(folder, task.setting) for task in tasks]
     missing = [i for i, scores in enumerate(scored) if scores is None]
     jobs = (
-        delayed(_run)(i, tasks[i], clone(tasks[i].estimator), folder, X, clips, metrics, how)
+        delayed(_run)(i, tasks[i], clone(tasks[i].estimator), folder, X, clips, metrics)
         for i in missing
     )
     done: Iterator = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
@@ -165,8 +173,8 @@ def _score_all(tasks: list[_Task], folder, X, clips, metrics, how, *, n_jobs, ve
     return scored
 
 
-def _run(i: int, task: _Task, estimator, folder, X, clips, metrics, how) -> tuple[int, list]:
-    scores = score_fold(estimator, X, clips, task.fold, metrics, **how)
+def _run(i: int, task: _Task, estimator, folder, X, clips, metrics) -> tuple[int, list]:
+    scores = score_fold(estimator, X, clips, task.fold, metrics, **task.how)
     if folder is not None:
         write_scores(folder, task.setting, scores)
     return i, scores
@@ -183,6 +191,19 @@ def _open_cache(cache: str | Path | None, random_state: Any) -> Path | None:
     folder = Path(cache)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _names_given(unlabelled: bool | Collection[str], estimators: Mapping[str, Any]) -> set[str]:
+    """Names of the classifiers that are given unlabelled clips."""
+    if isinstance(unlabelled, bool):
+        return set(estimators) if unlabelled else set()
+    names = {unlabelled} if isinstance(unlabelled, str) else set(unlabelled)
+    if not names <= set(estimators):
+        raise ValueError(
+            f"unlabelled={unlabelled!r}, but it must be True, False or names among "
+            f"{list(estimators)}."
+        )
+    return names
 
 
 def _check_estimators(estimators: Any) -> None:

@@ -94,7 +94,7 @@ class FewShotComparison:
         reference : str, default=None
             Compare only this classifier with each other one; None compares all pairs.
         test : {"wilcoxon", "t"}, default="wilcoxon"
-            Over people. Wilcoxon's signed-rank test asks for symmetric differences but not for
+            Over people. Wilcoxon's signed-rank test needs symmetric differences but not
             normal ones, which scores of a few clips do not give; "t" is the paired t test.
         method, confidence, n_resamples, seed
             Of the intervals, as in `FewShotResult.summary`. They are of each difference alone:

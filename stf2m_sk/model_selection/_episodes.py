@@ -1,4 +1,4 @@
-"""An episode is one object: who, which classes, which clips are known and which are asked."""
+"""An episode is one object: who, which classes, which clips are support and which are query."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMED = 4  # classes that a message lists
 
 
 class Episode(NamedTuple):
-    """One person, made known by a few clips and asked about others.
+    """One person's support and query clips.
 
     Attributes
     ----------
@@ -28,13 +28,16 @@ class Episode(NamedTuple):
     draw : int
         Number of the draw. Episodes of a draw share their query, and their supports are nested.
     shots : int
-        Labelled clips per class that were asked for.
+        Labelled clips per class, as requested.
     ways : array of shape (n_way,)
         Classes, sorted.
     support : int array
         Rows of the labelled clips, class by class; empty for 0 shots.
     query : int array
-        Rows of the clips to answer, class by class.
+        Rows of the clips to predict, class by class.
+    unlabelled : int array
+        Rows of the person's whole support side, of all classes: what may be known of the person
+        without a label.
     """
 
     person: Any
@@ -43,6 +46,7 @@ class Episode(NamedTuple):
     ways: NDArray
     support: NDArray[np.intp]
     query: NDArray[np.intp]
+    unlabelled: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 
 
 class Request(NamedTuple):
@@ -55,7 +59,7 @@ class Request(NamedTuple):
     n_way : int or None
         Classes; None for all that the person has.
     n_query : int or None
-        Clips to answer per class; None for all on the query side.
+        Clips to predict per class; None for all on the query side.
     gap : float or None
         See `stf2m_sk.model_selection.EpisodeSplit`.
     on_few : {"raise", "shrink"}
@@ -144,6 +148,7 @@ def draw_nested(
     ways = _choose(enough, n_way, generator)
     order = [generator.permutation(sides[label][0]) for label in ways]
     query = np.concatenate([_pick(sides[label][1], request.n_query, generator) for label in ways])
+    unlabelled = np.sort(np.concatenate([support for support, _ in sides.values()]))
     return [
         Episode(
             person,
@@ -152,6 +157,7 @@ def draw_nested(
             np.array(ways, dtype=clips.labels.dtype),
             np.concatenate([one[:shots] for one in order]),
             query,
+            unlabelled,
         )
         for shots in request.shots
     ]

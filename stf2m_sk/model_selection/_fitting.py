@@ -31,7 +31,7 @@ class Parts(NamedTuple):
     head : Pipeline or None
         Fitted steps that only transform.
     last : classifier
-        What answers.
+        What predicts.
     is_frozen : bool
         Whether `last` must not be fitted again.
     adaptive : Pipeline or None
@@ -73,7 +73,7 @@ class Signals(NamedTuple):
 
 
 def fit_population(estimator: Any, X: Any, clips: Clips, rows: NDArray[np.intp]) -> Any:
-    """Fit, and hand over what is known of the clips where it is asked for.
+    """Fit, and hand over what is known of the clips where there is a parameter for it.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def fit_population(estimator: Any, X: Any, clips: Clips, rows: NDArray[np.intp])
         for name, column in zip(_METADATA, clips[1:], strict=True)
         if column is not None
     }
-    asked = _asked_at_fit(estimator, known)
-    return estimator.fit(_safe_indexing(X, rows), clips.labels[rows], **asked)
+    taken = _taken_at_fit(estimator, known)
+    return estimator.fit(_safe_indexing(X, rows), clips.labels[rows], **taken)
 
 
 def handed_to(method: Any, clips: Clips, rows: NDArray[np.intp]) -> dict[str, NDArray]:
@@ -113,7 +113,7 @@ def handed_to(method: Any, clips: Clips, rows: NDArray[np.intp]) -> dict[str, ND
 
 
 def take_apart(fitted: Any) -> Parts:
-    """Find the classifier that answers, inside a search, a frozen estimator or a Pipeline."""
+    """Find the classifier that predicts, inside a search, a frozen estimator or a Pipeline."""
     fitted, is_frozen = _unwrap(fitted, False)
     if not isinstance(fitted, Pipeline):
         return Parts(None, fitted, is_frozen)
@@ -137,17 +137,17 @@ def _adapts(step: Any) -> bool:
     if isinstance(step, Pipeline):
         return any(_adapts(inner) for _, inner in step.steps)
     if isinstance(step, ViewScaler) and step.scope == "population":
-        return False  # it has the verb, but answers with itself
+        return False  # it has the verb, but returns itself
     return hasattr(step, "adapt")
 
 
-def _asked_at_fit(estimator: Any, known: dict[str, NDArray]) -> dict[str, NDArray]:
+def _taken_at_fit(estimator: Any, known: dict[str, NDArray]) -> dict[str, NDArray]:
     if not isinstance(estimator, Pipeline | BaseSearchCV):
         return {name: known[name] for name in known if has_fit_parameter(estimator, name)}
     of_steps = _of_steps(estimator, known)
     if get_config()["enable_metadata_routing"]:
         consumed = set(get_routing_for_object(estimator).consumes("fit", list(known)))
-        # Groups that a step takes but has not asked for are an error of scikit-learn's.
+        # Groups that a step takes but has not requested are an error of scikit-learn's.
         if any(name.endswith("__groups") for name in of_steps):
             consumed.add("groups")
         return {name: known[name] for name in known if name in consumed}

@@ -1,4 +1,4 @@
-"""Fit one fold, answer its episodes and score them."""
+"""Fit one fold, and score its episodes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stf2m_sk.model_selection._answering import Refit, answer_episodes
 from stf2m_sk.model_selection._clips import Clips
 from stf2m_sk.model_selection._episodes import Episode
 from stf2m_sk.model_selection._fitting import fit_population
 from stf2m_sk.model_selection._metric_input import recalls
 from stf2m_sk.model_selection._plan import Fold
-from stf2m_sk.model_selection._scoring import Answer, Metric
+from stf2m_sk.model_selection._predicting import Refit, predict_episodes
+from stf2m_sk.model_selection._scoring import Metric, Prediction
 
 __all__ = ["RESERVED", "check_refit", "rows_of_fold", "score_fold"]
 
 _ORIGIN = ("estimator", "fold", "person", "draw", "shots")
-_SIZE = ("n_way", "n_support", "n_query", "support", "query", "recall")
+_SIZE = ("n_way", "n_support", "n_query", "n_unlabelled", "support", "query", "recall")
 _SECONDS = ("fit_seconds", "adapt_seconds", "predict_seconds")
 RESERVED = frozenset({*_ORIGIN, *_SIZE, *_SECONDS})
 
@@ -49,6 +49,7 @@ def score_fold(
     *,
     refit: str,
     support_weight: float,
+    unlabelled: bool,
 ) -> list[dict[str, Any]]:
     """Fit one fold, and score its episodes.
 
@@ -64,28 +65,29 @@ def score_fold(
         Training rows and episodes.
     metrics : dict of str to Metric
         What to score.
-    refit, support_weight
+    refit, support_weight, unlabelled
         See `few_shot_score`.
 
     Returns
     -------
     list of dict
-        For each episode the metrics, ``recall`` (list, in the order of the episode's ways) and
-        the seconds: what the episode itself does not tell.
+        For each episode the metrics, ``recall`` (list, in the order of the episode's ways),
+        ``n_unlabelled`` and the seconds: what the episode itself does not hold.
     """
     start = time.perf_counter()
     fitted = fit_population(estimator, X, clips, fold.train)
     fit_seconds = time.perf_counter() - start
     how = Refit(refit, fold.train, support_weight)
-    answers = answer_episodes(fitted, X, clips, fold.episodes, how)
+    predictions = predict_episodes(fitted, X, clips, fold.episodes, how, unlabelled=unlabelled)
     return [
         {
-            **_scores(answer, episode, clips.labels, metrics),
+            **_scores(prediction, episode, clips.labels, metrics),
+            "n_unlabelled": prediction.n_unlabelled,
             "fit_seconds": fit_seconds,
-            "adapt_seconds": answer.adapt_seconds,
-            "predict_seconds": answer.predict_seconds,
+            "adapt_seconds": prediction.adapt_seconds,
+            "predict_seconds": prediction.predict_seconds,
         }
-        for episode, answer in zip(fold.episodes, answers, strict=True)
+        for episode, prediction in zip(fold.episodes, predictions, strict=True)
     ]
 
 
@@ -110,8 +112,8 @@ def rows_of_fold(fold: Fold, scored: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 def _scores(
-    answer: Answer, episode: Episode, labels: NDArray, metrics: dict[str, Metric]
+    prediction: Prediction, episode: Episode, labels: NDArray, metrics: dict[str, Metric]
 ) -> dict[str, Any]:
     y_true = labels[episode.query]
-    scores = {name: one.score(answer, episode.query, y_true) for name, one in metrics.items()}
-    return {**scores, "recall": recalls(y_true, answer.labels, episode.ways)}
+    scores = {name: one.score(prediction, episode.query, y_true) for name, one in metrics.items()}
+    return {**scores, "recall": recalls(y_true, prediction.labels, episode.ways)}

@@ -71,7 +71,7 @@ class _FewShotFolds(BaseCrossValidator):
 
 
 class NewPersonSplit(_FewShotFolds):
-    """Person-disjoint folds, with a calibration share of each new person if asked.
+    """Person-disjoint folds, with a calibration share of each new person if given.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class NewPersonSplit(_FewShotFolds):
         check_gap(self.gap, has_times=clips.times is not None)
 
     def _calibrate(self, clips: Clips, test: NDArray[np.intp], generator: Generator) -> _Pair:
-        calibration, asked = [], []
+        calibration, queries = [], []
         for person, rows in clips.rows_of_people(test):
             sides = cut(clips, rows, share=self.calibration, gap=self.gap, generator=generator)
             calibration += [pair[0] for pair in sides.values()]
@@ -145,8 +145,8 @@ class NewPersonSplit(_FewShotFolds):
                     f"test beside calibration={self.calibration} and gap={self.gap}. Lower them, "
                     "or leave the person out."
                 )
-            asked += query
-        return np.sort(np.concatenate(calibration)), np.sort(np.concatenate(asked))
+            queries += query
+        return np.sort(np.concatenate(calibration)), np.sort(np.concatenate(queries))
 
 
 class NovelClassSplit(_FewShotFolds):
@@ -269,7 +269,7 @@ def _parts(
     distinct = np.unique(values)
     if isinstance(n_splits, bool) or not isinstance(n_splits, Integral) or n_splits < 2:
         raise ValueError(
-            f"{n_splits!r} folds of {name} were asked for, but there must be 2 or more."
+            f"{n_splits!r} folds of {name} were requested, but there must be 2 or more."
         )
     if len(distinct) < least * n_splits:
         raise ValueError(

@@ -36,7 +36,7 @@ def interval(
         Level, between 0 and 1.
     method : {"t", "studentised"}, default="t"
         Student's t, or the studentised bootstrap (bootstrap-t), which allows for skewed values
-        where units are many; it asks for 6, see Notes.
+        where units are many; it needs 6, see Notes.
     n_resamples, seed : int
         Of the bootstrap.
 
@@ -91,7 +91,7 @@ def paired_p_value(differences: ArrayLike, *, test: str = "wilcoxon") -> float:
     differences : array-like of shape (n_people,)
         One difference for each person.
     test : {"wilcoxon", "t"}, default="wilcoxon"
-        Wilcoxon's signed-rank test, which asks for symmetric differences but not for normal
+        Wilcoxon's signed-rank test, which needs symmetric differences but not normal
         ones (scores of few clips are lumpy and bounded), or the paired t test.
 
     Returns
@@ -173,7 +173,7 @@ def _studentised(
     n = len(values)
     if n < FEWEST_FOR_TEST:
         raise ValueError(
-            f"method='studentised' was asked for {n} unit(s), but it needs {FEWEST_FOR_TEST}; use "
+            f"method='studentised' was given for {n} unit(s), but it needs {FEWEST_FOR_TEST}; use "
             "method='t'."
         )
     error = stats.sem(values)

@@ -20,6 +20,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from stf2m_sk.classifier import STF2MClassifier
+from stf2m_sk.fitted import FittedModel
 from stf2m_sk.model_selection._clips import Clips
 from stf2m_sk.model_selection._plan import Fold
 from stf2m_sk.model_selection._scoring import Metric
@@ -69,13 +70,13 @@ def describe_task(
     Raises
     ------
     TypeError
-        If a parameter cannot be told from another by its value.
+        If the value of a parameter does not tell it from another.
     """
     episodes = hashlib.sha256()
     for one in fold.episodes:
         head = [str(one.person), one.draw, one.shots, one.ways.tolist()]
         episodes.update(json.dumps(head).encode())
-        for rows in (one.support, one.query):
+        for rows in (one.support, one.query, one.unlabelled):
             episodes.update(np.int64(len(rows)).tobytes() + rows.astype(np.int64).tobytes())
     return {
         "format": 1,
@@ -173,10 +174,7 @@ def _fitted(estimator: Any) -> Any:
     if isinstance(estimator, Pipeline):
         return [[name, _fitted(step)] for name, step in estimator.steps]
     if isinstance(estimator, STF2MClassifier):
-        weights = estimator.net_.module_.state_dict()
-        learned = [weights[name].cpu().numpy() for name in sorted(weights)]
-        learned += [part.numpy() for part in (*estimator._population, *estimator._state)]
-        return [describe(estimator), describe([*learned, estimator.population_classes_])]
+        return [describe(estimator), _learned(estimator.model_)]
     try:
         return [_name(type(estimator)), joblib.hash(estimator, hash_name="sha1")]
     except Exception as error:
@@ -184,6 +182,15 @@ def _fitted(estimator: Any) -> Any:
             f"a cache cannot tell a fitted {type(estimator).__name__} from another ({error}). "
             "Leave out cache."
         ) from error
+
+
+def _learned(model: FittedModel) -> Any:
+    weights = model.module.state_dict()
+    tensors = [weights[name] for name in sorted(weights)] + list(model.population)
+    labels = [model.population_classes, model.classes, tuple(model.priors)]
+    person = [model.person, model.support, model.support_weight]
+    values = [repr(model.schema), *(one.cpu().numpy() for one in tensors), model.numbers]
+    return describe([*values, *labels, *person])
 
 
 def _function(function: FunctionType) -> Any:

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, column_or_1d
 
 __all__ = [
-    "Answers",
-    "read_answers",
+    "Predictions",
     "read_distributions",
     "read_labels",
+    "read_predictions",
     "read_soft",
     "recalls",
 ]
@@ -20,7 +20,7 @@ __all__ = [
 _ROUNDING = 1e-3  # of a sum of probabilities; float16 comes near it
 
 
-class Answers(NamedTuple):
+class Predictions(NamedTuple):
     """Labels with the probabilities of all of them, the columns sorted by label."""
 
     y_true: NDArray
@@ -34,7 +34,9 @@ class Answers(NamedTuple):
         return known[self.probabilities[:, self.known].argmax(axis=1)]
 
 
-def read_answers(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> Answers:
+def read_predictions(
+    y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike
+) -> Predictions:
     """Labels and probabilities, brought together by label.
 
     Raises
@@ -58,7 +60,7 @@ def read_answers(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike
     union = np.union1d(classes, y_true)
     filled = np.zeros((len(y_true), len(union)))
     filled[:, np.searchsorted(union, classes)] = probabilities
-    return Answers(y_true, filled, union, np.isin(union, classes))
+    return Predictions(y_true, filled, union, np.isin(union, classes))
 
 
 def read_labels(values: ArrayLike, name: str) -> NDArray:
@@ -115,9 +117,9 @@ def read_soft(
 
 
 def recalls(y_true: NDArray, y_pred: NDArray, labels: NDArray) -> list[float]:
-    """Share of each label's clips that was answered right; 0 for a label without clips.
+    """Share of each label's clips that was predicted right; 0 for a label without clips.
 
-    The same as scikit-learn's `recall_score`, but as quick as the answer to a small episode.
+    The same as scikit-learn's `recall_score`, but as quick as the prediction to a small episode.
     """
     right = y_true == y_pred
     own = [right[y_true == label] for label in labels]

@@ -1,4 +1,4 @@
-"""Metrics for the answers of an episode, in which not every class need be asked for."""
+"""Metrics for the predictions of an episode, whose query may lack classes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import f1_score, top_k_accuracy_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from stf2m_sk.model_selection._metric_input import read_answers, read_labels, read_soft, recalls
+from stf2m_sk.model_selection._metric_input import read_labels, read_predictions, read_soft, recalls
 
 __all__ = [
     "LOWER_IS_BETTER",
     "METRICS",
     "expected_calibration_error",
+    "is_proportion",
     "quadrant_accuracy",
     "quadrant_metric",
     "soft_label_agreement",
@@ -30,9 +31,9 @@ Metric = Callable[[ArrayLike, ArrayLike, ArrayLike], float]
 def expected_calibration_error(
     y_true: ArrayLike, y_prob: ArrayLike, *, classes: ArrayLike, n_bins: int = 15
 ) -> float:
-    """How far the confidence of the answers is from the share of them that is right.
+    """How far the confidence of the predictions is from the share of them that is right.
 
-    The answers are sorted into bins of equal width by their confidence, which is the largest
+    The predictions are sorted into bins of equal width by their confidence, which is the largest
     probability of a clip. The error is the distance between mean confidence and accuracy in a
     bin, averaged over the clips.
 
@@ -71,7 +72,7 @@ def expected_calibration_error(
 
     Examples
     --------
-    Both clips are answered with confidence 0.8 and one of them is right.
+    Both clips are predicted with confidence 0.8 and one of them is right.
 
     >>> from stf2m_sk.model_selection import expected_calibration_error
     >>> y_prob = [[0.8, 0.2], [0.2, 0.8]]
@@ -82,9 +83,9 @@ def expected_calibration_error(
         raise TypeError(f"n_bins is {n_bins!r}; expected a whole number of at least 1")
     if n_bins < 1:
         raise ValueError(f"n_bins is {n_bins}; expected at least 1")
-    answers = read_answers(y_true, y_prob, classes)
-    confidence = answers.probabilities.max(axis=1)
-    gap = (answers.y_pred == answers.y_true) - confidence
+    predictions = read_predictions(y_true, y_prob, classes)
+    confidence = predictions.probabilities.max(axis=1)
+    gap = (predictions.y_pred == predictions.y_true) - confidence
     upper_edges = np.linspace(0, 1, n_bins + 1)[1:-1]
     bins = np.searchsorted(upper_edges, confidence, side="left")
     return float(np.abs(np.bincount(bins, weights=gap)).sum() / len(gap))
@@ -93,14 +94,14 @@ def expected_calibration_error(
 def quadrant_accuracy(
     y_true: ArrayLike, y_pred: ArrayLike, *, quadrants: Mapping[Any, Any]
 ) -> float:
-    """Share of the clips answered with an emotion of the right quadrant of valence and arousal.
+    """Share of the clips predicted as an emotion of the right quadrant of valence and arousal.
 
     Parameters
     ----------
     y_true : array-like of shape (n_clips,)
         Labels.
     y_pred : array-like of shape (n_clips,)
-        Answers.
+        Predictions.
     quadrants : mapping of label to str or (valence, arousal)
         Where each label lies: the name of its quadrant, or two finite numbers of which the
         signs count. A label at (0, 0), such as neutral, has a place of its own.
@@ -132,13 +133,13 @@ def quadrant_accuracy(
     y_true, y_pred = read_labels(y_true, "y_true"), read_labels(y_pred, "y_pred")
     if len(y_true) != len(y_pred):
         raise ValueError(
-            f"y_true has {len(y_true)} labels and y_pred {len(y_pred)}; expected one answer for "
-            "each label"
+            f"y_true has {len(y_true)} labels and y_pred {len(y_pred)}; expected one prediction "
+            "for each label"
         )
     places = _places(quadrants)
     _check_mapped(np.concatenate([y_true.astype(object), y_pred.astype(object)]), places)
     pairs = zip(y_true.tolist(), y_pred.tolist(), strict=True)
-    return float(np.mean([places[true] == places[answered] for true, answered in pairs]))
+    return float(np.mean([places[true] == places[predicted] for true, predicted in pairs]))
 
 
 def quadrant_metric(quadrants: Mapping[Any, Any]) -> Metric:
@@ -175,9 +176,9 @@ def quadrant_metric(quadrants: Mapping[Any, Any]) -> Metric:
 
 
 def soft_label_agreement(y_soft: ArrayLike, y_prob: ArrayLike) -> float:
-    """Probability that the answer agrees with an annotator drawn at random.
+    """Probability that the prediction agrees with an annotator drawn at random.
 
-    The answer to a clip is its most probable class, the first of them where several are. Where
+    The prediction of a clip is its most probable class, the first of them where several are. Where
     all annotators agree this is the accuracy.
 
     Parameters
@@ -191,7 +192,7 @@ def soft_label_agreement(y_soft: ArrayLike, y_prob: ArrayLike) -> float:
     Returns
     -------
     float
-        0 to 1. No answer can reach more than the mean over the clips of the largest share.
+        0 to 1. No prediction can reach more than the mean over the clips of the largest share.
 
     Raises
     ------
@@ -211,15 +212,15 @@ def soft_label_agreement(y_soft: ArrayLike, y_prob: ArrayLike) -> float:
 
     Examples
     --------
-    Three annotators heard fear and one surprise; the answer is fear.
+    Three annotators heard fear and one surprise; the prediction is fear.
 
     >>> from stf2m_sk.model_selection import soft_label_agreement
     >>> soft_label_agreement([[3, 1]], [[0.6, 0.4]])
     0.75
     """
     shares, probabilities = read_soft(y_soft, y_prob)
-    answers = probabilities.argmax(axis=1)
-    return float(shares[np.arange(len(shares)), answers].mean())
+    predictions = probabilities.argmax(axis=1)
+    return float(shares[np.arange(len(shares)), predictions].mean())
 
 
 def soft_label_cross_entropy(y_soft: ArrayLike, y_prob: ArrayLike) -> float:
@@ -267,38 +268,42 @@ def soft_label_cross_entropy(y_soft: ArrayLike, y_prob: ArrayLike) -> float:
 
 
 def _accuracy(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> float:
-    answers = read_answers(y_true, probabilities, classes)
-    return float(np.mean(answers.y_true == answers.y_pred))
+    predictions = read_predictions(y_true, probabilities, classes)
+    return float(np.mean(predictions.y_true == predictions.y_pred))
 
 
 def _balanced_accuracy(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> float:
-    # scikit-learn's balanced_accuracy_score, which warns of answers that name another class.
-    answers = read_answers(y_true, probabilities, classes)
-    return float(np.mean(recalls(answers.y_true, answers.y_pred, np.unique(answers.y_true))))
+    # scikit-learn's balanced_accuracy_score, which warns of predictions that name another class.
+    predictions = read_predictions(y_true, probabilities, classes)
+    return float(
+        np.mean(recalls(predictions.y_true, predictions.y_pred, np.unique(predictions.y_true)))
+    )
 
 
 def _f1_macro(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> float:
-    answers = read_answers(y_true, probabilities, classes)
-    asked = np.unique(answers.y_true)
+    predictions = read_predictions(y_true, probabilities, classes)
+    present = np.unique(predictions.y_true)
     return float(
-        f1_score(answers.y_true, answers.y_pred, labels=asked, average="macro", zero_division=0)
+        f1_score(
+            predictions.y_true, predictions.y_pred, labels=present, average="macro", zero_division=0
+        )
     )
 
 
 def _log_loss(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> float:
-    answers = read_answers(y_true, probabilities, classes)
-    if len(answers.classes) == 1:
+    predictions = read_predictions(y_true, probabilities, classes)
+    if len(predictions.classes) == 1:
         return 0.0  # scikit-learn refuses; one class has probability 1
-    return float(sklearn_log_loss(*answers[:2], labels=answers.classes))
+    return float(sklearn_log_loss(*predictions[:2], labels=predictions.classes))
 
 
 def _top_2_accuracy(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> float:
-    answers = read_answers(y_true, probabilities, classes)
-    if len(answers.classes) <= 2:  # scikit-learn wants the scores of two classes in one column
-        return float(np.isin(answers.y_true, answers.classes[answers.known]).mean())
+    predictions = read_predictions(y_true, probabilities, classes)
+    if len(predictions.classes) <= 2:  # scikit-learn wants the scores of two classes in one column
+        return float(np.isin(predictions.y_true, predictions.classes[predictions.known]).mean())
     # A label that the classifier does not know must not come second by a tie at 0.
-    scores = np.where(answers.known, answers.probabilities, -1.0)
-    return float(top_k_accuracy_score(answers.y_true, scores, k=2, labels=answers.classes))
+    scores = np.where(predictions.known, predictions.probabilities, -1.0)
+    return float(top_k_accuracy_score(predictions.y_true, scores, k=2, labels=predictions.classes))
 
 
 def _calibration_error(y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> float:
@@ -308,8 +313,8 @@ def _calibration_error(y_true: ArrayLike, probabilities: ArrayLike, classes: Arr
 def _quadrant_accuracy(
     y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike, *, quadrants: Mapping
 ) -> float:
-    answers = read_answers(y_true, probabilities, classes)
-    return quadrant_accuracy(answers.y_true, answers.y_pred, quadrants=quadrants)
+    predictions = read_predictions(y_true, probabilities, classes)
+    return quadrant_accuracy(predictions.y_true, predictions.y_pred, quadrants=quadrants)
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -325,14 +330,38 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 """Functions (y_true, probabilities, classes) -> float by name.
 
 All but the calibration error are scikit-learn's; the first two are computed without its checks,
-which take longer than answering an episode. The columns of `probabilities` belong to
+which take longer than predicting an episode. The columns of `probabilities` belong to
 `classes`, in any order. The query of an episode may lack classes: means over classes are over
-those that are asked for. It may also hold a label that is not in `classes`: the answer to such a
+those that it has. It may also hold a label that is not in `classes`: the prediction of such a
 clip is wrong, and the probability of its label is 0 (in the log loss, the machine epsilon).
 """
 
 LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "expected_calibration_error"})
 """The names in `METRICS` of which a smaller value is the better one."""
+
+# How names of scikit-learn's scorers begin whose values are between 0 and 1.
+_PROPORTIONS = (
+    "accuracy", "average_precision", "balanced_accuracy", "f1", "jaccard", "precision", "recall",
+    "roc_auc", "top_k",
+)  # fmt: skip
+
+
+def is_proportion(metric: Any) -> bool:
+    """Whether the values of a metric are known to be between 0 and 1.
+
+    Parameters
+    ----------
+    metric : str or callable
+        As `few_shot_score` takes it.
+
+    Returns
+    -------
+    bool
+        False also where nothing is known, as of a callable that is not from here.
+    """
+    if isinstance(metric, str):
+        return metric != "log_loss" and (metric in METRICS or metric.startswith(_PROPORTIONS))
+    return isinstance(metric, partial) and metric.func is _quadrant_accuracy
 
 
 def _places(quadrants: Mapping[Any, Any]) -> dict[Any, Any]:

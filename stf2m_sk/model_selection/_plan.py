@@ -20,7 +20,7 @@ _FOLDS = 5
 
 
 class Fold(NamedTuple):
-    """What one fit is trained on and asked.
+    """What one fit is trained on and scored on.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
     skipped : list
         Test people from whom no episode could be drawn; only with ``on_few="shrink"``.
     unit : {"people", "classes", "folds"}
-        What varies from one independent answer to the next.
+        What varies from one independent score to the next.
     """
 
     folds: list[Fold]
@@ -67,7 +67,7 @@ def make_plan(X: Any, clips: Clips, request: Request, *, cv: Any, n_draws: int, 
     request : Request
         How episodes shall be.
     cv : splitter, iterable, int or None
-        An int, or None for 5, asks for `NewPersonSplit`.
+        An int, or None for 5, stands for `NewPersonSplit`.
     n_draws : int
         Draws for each person of a fold.
     seed : int
@@ -99,7 +99,7 @@ def make_plan(X: Any, clips: Clips, request: Request, *, cv: Any, n_draws: int, 
     if not folds:
         raise ValueError(
             "no episode remains: no test person has clips of two classes on both sides, or only 0 "
-            "shots of novel classes were asked for, which no population can answer. Give more "
+            "shots of novel classes were requested, which no population can predict. Give more "
             "clips, other contexts, a smaller gap, or n_shot above 0."
         )
     return Plan(folds, skipped, unit)
@@ -145,7 +145,7 @@ def _split(X: Any, clips: Clips, cv: Any, seed: int):
     if cv is None or isinstance(cv, Integral):
         if clips.people is None:
             raise ValueError(
-                f"cv={cv!r} asks for folds of new people, but groups are not given. Pass groups, "
+                f"cv={cv!r} stands for folds of new people, but groups are not given. Pass groups, "
                 "or a splitter as cv, such as NovelClassSplit()."
             )
         n_people = len(np.unique(clips.people))

@@ -1,4 +1,4 @@
-"""Figures of few-shot scores. This is the only file of the room that needs matplotlib."""
+"""Figures of few-shot scores. No other file of `model_selection` needs matplotlib."""
 
 from __future__ import annotations
 

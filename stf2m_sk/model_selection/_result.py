@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from stf2m_sk.model_selection._scoring import Metric
 from stf2m_sk.model_selection._summary import summarise
 from stf2m_sk.model_selection._table import Table
 
@@ -18,8 +20,9 @@ class FewShotResult:
     rows : Table
         Columns: ``fold``, ``person`` (None without groups), ``draw``, ``shots``, ``n_way``,
         ``n_support``, ``n_query``, ``support`` and ``query`` (int arrays, rows of X), one for
-        each metric, ``recall`` (dict of class to the share of its query clips answered right),
-        and ``fit_seconds`` (of the fold), ``adapt_seconds`` and ``predict_seconds``.
+        each metric, ``recall`` (dict of class to the share of its query clips predicted right),
+        ``n_unlabelled`` (unlabelled clips that the classifier was given), and ``fit_seconds``
+        (of the fold), ``adapt_seconds`` and ``predict_seconds``.
     metrics : list of str
         Names of the metrics.
     unit : {"people", "classes", "folds"}
@@ -34,12 +37,19 @@ class FewShotResult:
     """
 
     def __init__(
-        self, rows: list[dict[str, Any]], *, metrics: list[str], unit: str, skipped: list
+        self,
+        rows: list[dict[str, Any]],
+        *,
+        metrics: Mapping[str, Metric],
+        unit: str,
+        skipped: list,
     ) -> None:
         self.rows = Table(rows, "Few-shot episodes")
         self.metrics = list(metrics)
         self.unit = unit
         self.skipped = list(skipped)
+        inside = {name for name, metric in metrics.items() if metric.is_proportion}
+        self._proportions = {"balanced_accuracy", *inside}
 
     def summary(
         self,
@@ -68,22 +78,25 @@ class FewShotResult:
         -------
         Table
             Columns ``metric``, ``shots``, ``mean``, ``low``, ``high``, the number of units and
-            ``n_episodes``. A single unit has no interval (NaN).
+            ``n_episodes``. A single unit has no interval (NaN). Intervals of metrics that are
+            between 0 and 1 are cut there; those of other callables than the package's own, and
+            of differences, are not.
 
         Raises
         ------
         ValueError
-            If an option is not known, or people are asked for where groups were not given.
+            If an option is not known, or `over` is "people" where groups were not given.
         """
         over = self.unit if over is None else over
         if over == "people" and self.rows[0]["person"] is None:
             raise ValueError(
-                "over='people' was asked for, but groups were not given; use over='folds'."
+                "over='people' was given, but groups were not given; use over='folds'."
             )
         metrics = ["balanced_accuracy"] if over == "classes" else self.metrics
         how = {"confidence": confidence, "method": method, "n_resamples": n_resamples, "seed": seed}
         title = f"Mean over {over} with {confidence:.0%} interval ({method})"
-        return Table(summarise(self.rows.rows, metrics, over, **how), title)
+        rows = summarise(self.rows.rows, metrics, over, proportions=self._proportions, **how)
+        return Table(rows, title)
 
     def to_frame(self):
         """All episodes as a `pandas.DataFrame`.

@@ -37,6 +37,7 @@ def few_shot_score(
     on_few: str = "raise",
     refit: str = "support",
     support_weight: float = 50.0,
+    unlabelled: bool = False,
     random_state: Any = None,
     n_jobs: int | None = None,
 ) -> FewShotResult:
@@ -44,8 +45,8 @@ def few_shot_score(
 
     For each fold the classifier is fitted on the training people. Of each test person's clips,
     one side may be support and the other is the query; the sides share no context, or are apart
-    in time. With n shots the first n clips per class of the support side, in random order, are
-    known: the supports of a draw are nested, and the query is the same for all numbers of shots.
+    in time. With n shots the support is the first n clips per class of the support side, in random
+    order: the supports of a draw are nested, and the query is the same for all numbers of shots.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def few_shot_score(
         fitted anew for each episode, see `refit`. The first steps of a Pipeline transform as
         they were fitted on the population; its last step adapts or is fitted anew. Of a search
         (`GridSearchCV`) the best estimator is taken. A `FrozenEstimator` is not fitted again;
-        without ``adapt`` it answers from the population after any support.
+        without ``adapt`` it predicts from the population after any support.
     X : Views, mapping, list of arrays, array-like or DataFrame of n_clips
         Clips; whatever the estimator takes.
     y : array-like of shape (n_clips,)
@@ -69,7 +70,8 @@ def few_shot_score(
         When each clip begins; by default the order of the rows is that of recording.
     n_shot : int or sequence of int, default=(0, 1, 2, 5)
         Numbers of labelled clips per class. 0 is the population fit; it is left out where the
-        population knows none of the classes asked for.
+        population has none of the classes of the query. After more than 0 the predictions are
+        among the classes of the episode, which are handed to ``adapt(classes=...)``.
     n_way : int, default=None
         Classes of an episode, drawn at random; None for all that the person has.
     n_query : int, default=None
@@ -87,11 +89,17 @@ def few_shot_score(
     on_few : {"raise", "shrink"}, default="raise"
         What happens where a person has too few clips, see `EpisodeSplit`.
     refit : {"support", "pooled"}, default="support"
-        How classifiers without ``adapt`` come to know a person: fitted on the support alone, or
-        on population and support together.
+        What classifiers without ``adapt`` are fitted on: the support alone, or population and
+        support together.
     support_weight : float, default=50.0
         With ``refit="pooled"``, what a support clip counts for a population clip's 1: as
         ``sample_weight``, or by repeating it (rounded) where ``fit`` takes none.
+    unlabelled : bool, default=False
+        Whether the person's whole support side goes without its labels to
+        ``adapt(unlabelled=...)``, at every number of shots, also 0. A classifier whose ``adapt``
+        has no such parameter, or that has no ``adapt``, does not get it; in a Pipeline the first
+        steps that adapt do. The column ``n_unlabelled`` of the result says how many clips a
+        classifier was given.
     random_state : int, RandomState instance or None, default=None
         Decides folds (where `cv` does not) and draws. The estimator has its own.
     n_jobs : int, default=None
@@ -117,8 +125,7 @@ def few_shot_score(
     -----
     Training people, calibration clips and test clips are the three parts of MOABB's
     cross-subject evaluation; the nested supports and the weight of 50 are those of this
-    project's yardstick. Classifiers that share their weights between people
-    (`STF2MClassifier`) embed each clip once for all episodes of a fold.
+    project's yardstick. An `STF2MClassifier` embeds each clip once for all episodes of a fold.
 
     Examples
     --------
@@ -137,17 +144,16 @@ def few_shot_score(
     request = read_request(n_shot, n_way, n_query, gap, on_few, has_times=times is not None)
     metrics = read_metrics(scoring)
     check_refit(refit, support_weight)
+    how = {"refit": refit, "support_weight": support_weight, "unlabelled": bool(unlabelled)}
     X = as_rows(X)
     plan = make_plan(X, clips, request, cv=cv, n_draws=n_draws, seed=seed_from(random_state))
     handed = clips.in_order(gap)
     scored = Parallel(n_jobs=n_jobs)(
-        delayed(score_fold)(
-            clone(estimator), X, handed, fold, metrics, refit=refit, support_weight=support_weight
-        )
+        delayed(score_fold)(clone(estimator), X, handed, fold, metrics, **how)
         for fold in plan.folds
     )
     rows = [row for pair in zip(plan.folds, scored, strict=True) for row in rows_of_fold(*pair)]
-    return FewShotResult(rows, metrics=list(metrics), unit=plan.unit, skipped=plan.skipped)
+    return FewShotResult(rows, metrics=metrics, unit=plan.unit, skipped=plan.skipped)
 
 
 def read_request(n_shot, n_way, n_query, gap, on_few, *, has_times: bool) -> Request:

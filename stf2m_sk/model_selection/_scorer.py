@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from stf2m_sk.model_selection._answering import Refit, answer_episodes
 from stf2m_sk.model_selection._clips import read_clips, seed_from
 from stf2m_sk.model_selection._forms import as_rows
 from stf2m_sk.model_selection._plan import check_draws, draw_people
+from stf2m_sk.model_selection._predicting import Refit, predict_episodes
 from stf2m_sk.model_selection._score import read_metrics, read_request
 
 __all__ = ["FewShotScorer", "make_few_shot_scorer"]
@@ -27,6 +27,7 @@ def make_few_shot_scorer(
     metric: Any = "balanced_accuracy",
     gap: float | None = 1,
     on_few: str = "raise",
+    unlabelled: bool = False,
     random_state: Any = None,
 ) -> FewShotScorer:
     """Make a scorer for `GridSearchCV`, `RandomizedSearchCV`, `cross_validate` and their like.
@@ -49,9 +50,12 @@ def make_few_shot_scorer(
         Between support and query where there are no contexts, see `EpisodeSplit`.
     on_few : {"raise", "shrink"}, default="raise"
         What happens where a person has too few clips, see `EpisodeSplit`.
+    unlabelled : bool, default=False
+        Whether the support side goes without labels to ``adapt(unlabelled=...)`` where there is
+        this parameter, see `few_shot_score`.
     random_state : int, RandomState instance or None, default=None
         Decides the episodes. Also with None or a RandomState they are the same at every call of
-        one scorer: all candidates of a search are asked the same.
+        one scorer: all candidates of a search have the same episodes.
 
     Returns
     -------
@@ -103,6 +107,7 @@ def make_few_shot_scorer(
         metric=metric,
         gap=gap,
         on_few=on_few,
+        unlabelled=unlabelled,
         random_state=seed_from(random_state),
     )
     scorer._read()
@@ -129,6 +134,7 @@ class FewShotScorer(BaseEstimator):
         metric="balanced_accuracy",
         gap=1,
         on_few="raise",
+        unlabelled=False,
         random_state=0,
     ):
         self.n_shot = n_shot
@@ -138,6 +144,7 @@ class FewShotScorer(BaseEstimator):
         self.metric = metric
         self.gap = gap
         self.on_few = on_few
+        self.unlabelled = unlabelled
         self.random_state = random_state
 
     def __call__(
@@ -196,10 +203,11 @@ class FewShotScorer(BaseEstimator):
             )
         refit = Refit("support", rows[:0], 1.0)
         handed = clips.in_order(self.gap)
-        answers = answer_episodes(estimator, as_rows(X), handed, episodes, refit)
+        X, unlabelled = as_rows(X), bool(self.unlabelled)
+        predictions = predict_episodes(estimator, X, handed, episodes, refit, unlabelled=unlabelled)
         scores: dict[Any, list[float]] = {}
-        for episode, answer in zip(episodes, answers, strict=True):
-            value = metric.score(answer, episode.query, clips.labels[episode.query])
+        for episode, prediction in zip(episodes, predictions, strict=True):
+            value = metric.score(prediction, episode.query, clips.labels[episode.query])
             scores.setdefault(episode.person, []).append(value)
         mean = float(np.mean([np.mean(values) for values in scores.values()]))
         return mean if metric.greater_is_better else -mean

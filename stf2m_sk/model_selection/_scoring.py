@@ -1,4 +1,4 @@
-"""Which metrics are asked for, and how each is taken from an answer."""
+"""Which metrics are requested, and how each is taken from an episode's predictions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.metaestimators import available_if
 
-from stf2m_sk.model_selection._metrics import LOWER_IS_BETTER, METRICS
+from stf2m_sk.model_selection._metrics import LOWER_IS_BETTER, METRICS, is_proportion
 
-__all__ = ["Answer", "Metric", "read_scoring"]
+__all__ = ["Metric", "Prediction", "read_scoring"]
 
 _OF_LABELS = frozenset({"accuracy", "balanced_accuracy", "f1_macro"})
 
 
-class Answer(NamedTuple):
-    """What a classifier says of the query of an episode.
+class Prediction(NamedTuple):
+    """What a classifier predicts of the query of an episode.
 
     Attributes
     ----------
     labels : array of shape (n_query,)
-        Answers.
+        Predicted labels.
     classes : array of shape (n_classes,)
         Columns of `probabilities` and `decision`.
     probabilities : array of shape (n_query, n_classes) or None
@@ -33,7 +33,9 @@ class Answer(NamedTuple):
     decision : array of shape (n_query, n_classes) or (n_query,), or None
         The decision function of a classifier without probabilities.
     adapt_seconds, predict_seconds : float
-        Time taken; what a batch of episodes shares is divided evenly.
+        Time taken; what the episodes of a fold share is divided evenly.
+    n_unlabelled : int
+        Unlabelled clips that the classifier was given.
     """
 
     labels: NDArray
@@ -42,24 +44,28 @@ class Answer(NamedTuple):
     decision: NDArray | None
     adapt_seconds: float
     predict_seconds: float
+    n_unlabelled: int = 0
 
 
 class Metric(NamedTuple):
-    """A metric of an answer.
+    """A metric of the predictions of an episode.
 
     Attributes
     ----------
     score : callable
-        From (answer, rows of the query, true labels) to a float.
+        From (prediction, rows of the query, true labels) to a float.
     greater_is_better : bool
         Which way the metric points.
     source : str, Mapping entry or callable
-        What was asked for; by it a cache tells metrics apart.
+        As given; by it a cache tells metrics apart.
+    is_proportion : bool
+        Whether its values are between 0 and 1, and so are the ends of its intervals.
     """
 
-    score: Callable[[Answer, NDArray, NDArray], float]
+    score: Callable[[Prediction, NDArray, NDArray], float]
     greater_is_better: bool
     source: Any
+    is_proportion: bool = False
 
 
 def read_scoring(scoring: Any) -> dict[str, Metric]:
@@ -79,7 +85,7 @@ def read_scoring(scoring: Any) -> dict[str, Metric]:
     Raises
     ------
     ValueError
-        If a name is unknown, stands twice, or nothing is asked for.
+        If a name is unknown or stands twice, or there is none.
     TypeError
         If it is none of these.
 
@@ -109,70 +115,74 @@ def read_scoring(scoring: Any) -> dict[str, Metric]:
 
 
 def _metric(source: Any) -> Metric:
+    inside = is_proportion(source)
     if isinstance(source, str) and source in METRICS:
-        return Metric(_of_episode(METRICS[source], source), source not in LOWER_IS_BETTER, source)
+        score = _of_episode(METRICS[source], source)
+        return Metric(score, source not in LOWER_IS_BETTER, source, inside)
     if isinstance(source, str) and source not in get_scorer_names():
         raise ValueError(
             f"{source!r} is no metric. Give one of {sorted(METRICS)}, or a name from "
             "sklearn.metrics.get_scorer_names()."
         )
     if isinstance(source, str | _BaseScorer):
-        return Metric(_of_scorer(check_scoring(_Answered(), scoring=source)), True, source)
+        score = _of_scorer(check_scoring(_Predicted(), scoring=source))
+        return Metric(score, True, source, inside)
     if callable(source):
-        return Metric(_of_episode(source, getattr(source, "__name__", repr(source))), True, source)
+        score = _of_episode(source, getattr(source, "__name__", repr(source)))
+        return Metric(score, True, source, inside)
     raise TypeError(f"{source!r} is no metric: expected a name or a callable.")
 
 
-def _of_episode(function: Callable, name: str) -> Callable[[Answer, NDArray, NDArray], float]:
-    def score(answer: Answer, query: NDArray, y_true: NDArray) -> float:
-        probabilities = answer.probabilities
+def _of_episode(function: Callable, name: str) -> Callable[[Prediction, NDArray, NDArray], float]:
+    def score(prediction: Prediction, query: NDArray, y_true: NDArray) -> float:
+        probabilities = prediction.probabilities
         if name in _OF_LABELS:  # by what `predict` says, which need not be the most probable
-            classes = np.union1d(answer.classes, answer.labels)
-            return float(function(y_true, (answer.labels[:, None] == classes) * 1.0, classes))
+            classes = np.union1d(prediction.classes, prediction.labels)
+            return float(function(y_true, (prediction.labels[:, None] == classes) * 1.0, classes))
         if probabilities is None:
             raise ValueError(
                 f"the metric {name!r} needs probabilities, but the classifier has no "
-                "predict_proba. Calibrate it, or ask for a metric of labels."
+                "predict_proba. Calibrate it, or choose a metric of labels."
             )
-        return float(function(y_true, probabilities, answer.classes))
+        return float(function(y_true, probabilities, prediction.classes))
 
     return score
 
 
-def _of_scorer(scorer: Callable) -> Callable[[Answer, NDArray, NDArray], float]:
-    def score(answer: Answer, query: NDArray, y_true: NDArray) -> float:
-        return float(scorer(_Answered(answer), query[:, None], y_true))
+def _of_scorer(scorer: Callable) -> Callable[[Prediction, NDArray, NDArray], float]:
+    def score(prediction: Prediction, query: NDArray, y_true: NDArray) -> float:
+        return float(scorer(_Predicted(prediction), query[:, None], y_true))
 
     return score
 
 
-def _has(name: str) -> Callable[[_Answered], bool]:
-    return lambda self: getattr(self.answer, name, None) is not None
+def _has(name: str) -> Callable[[_Predicted], bool]:
+    return lambda self: getattr(self.prediction, name, None) is not None
 
 
-class _Answered(ClassifierMixin, BaseEstimator):
-    """An answer as a fitted classifier, so that scikit-learn's own scorers can be asked."""
+class _Predicted(ClassifierMixin, BaseEstimator):
+    """Predictions as a fitted classifier, for scikit-learn's own scorers."""
 
-    def __init__(self, answer=None):
-        self.answer = answer
+    def __init__(self, prediction=None):
+        self.prediction = prediction
 
     @property
     def classes_(self) -> NDArray:
-        return self.answer.classes
+        return self.prediction.classes
 
     def fit(self, X, y):
         return self
 
     def predict(self, X) -> NDArray:
-        return self.answer.labels
+        return self.prediction.labels
 
     @available_if(_has("probabilities"))
     def predict_proba(self, X) -> NDArray:
-        return self.answer.probabilities
+        return self.prediction.probabilities
 
     @available_if(_has("decision"))
     def decision_function(self, X) -> NDArray:
-        return self.answer.decision
+        return self.prediction.decision
 
     def __sklearn_is_fitted__(self) -> bool:
-        return self.answer is not None
+        return self.prediction is not None

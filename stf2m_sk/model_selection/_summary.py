@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ def unit_means(rows: Rows, metric: str, over: str) -> dict[Any, float]:
         Column.
     over : {"people", "classes", "folds"}
         The unit. Over classes the value of a class is the share of its query clips that was
-        answered right, whose mean over classes is the balanced accuracy.
+        predicted right, whose mean over classes is the balanced accuracy.
 
     Returns
     -------
@@ -45,7 +45,9 @@ def unit_means(rows: Rows, metric: str, over: str) -> dict[Any, float]:
     return {unit: float(np.mean(each)) for unit, each in values.items()}
 
 
-def summarise(rows: Rows, metrics: list[str], over: str, **how: Any) -> Rows:
+def summarise(
+    rows: Rows, metrics: list[str], over: str, *, proportions: Collection[str] = (), **how: Any
+) -> Rows:
     """A row for each metric and number of shots: mean, interval, numbers of units and episodes.
 
     Parameters
@@ -56,6 +58,8 @@ def summarise(rows: Rows, metrics: list[str], over: str, **how: Any) -> Rows:
         Columns.
     over : {"people", "classes", "folds"}
         The unit.
+    proportions : collection of str, default=()
+        Metrics whose values are between 0 and 1: so are the ends of their intervals.
     **how
         Of `stf2m_sk.model_selection._intervals.interval`.
     """
@@ -65,6 +69,8 @@ def summarise(rows: Rows, metrics: list[str], over: str, **how: Any) -> Rows:
             own = [row for row in rows if row["shots"] == shots]
             means = list(unit_means(own, metric, over).values())
             low, high = interval(means, **how)
+            if metric in proportions:
+                low, high = (float(np.clip(end, 0.0, 1.0)) for end in (low, high))
             summary.append(
                 {
                     "metric": metric,
@@ -87,7 +93,7 @@ def _pairs(rows: Rows, metric: str, over: str):
         return [(key(row), row[metric]) for row in rows]
     if metric != "balanced_accuracy":
         raise ValueError(
-            f"over='classes' was asked for the metric {metric!r}, but only balanced_accuracy is a "
+            f"over='classes' was given for the metric {metric!r}, but only balanced_accuracy is a "
             "mean over classes; use over='people' or over='folds'."
         )
     return [(label, value) for row in rows for label, value in row["recall"].items()]

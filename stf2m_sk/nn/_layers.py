@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["convolve_each", "dropout", "linear"]
+__all__ = ["dropout", "linear"]
 
 
 def linear(
@@ -36,37 +36,6 @@ def linear(
         if bias:
             layer.bias.zero_()
     return layer
-
-
-def convolve_each(padded: Tensor, taps: Tensor, *, dilation: int, n_frames: int) -> Tensor:
-    """Convolve each channel of a signal with its own taps (a depthwise convolution).
-
-    Sums shifted copies: on a CPU torch's own dilated depthwise convolution took six times as
-    long forwards, and twice as long with its gradient.
-
-    Parameters
-    ----------
-    padded : Tensor of shape (n_clips, n_channels, n_frames + 2 * margin)
-        Signal with the same margin on both sides, at least ``dilation * (n_taps // 2)``.
-    taps : Tensor of shape (n_channels, n_taps)
-        An odd number of taps for each channel.
-    dilation : int
-        Frames between two taps.
-    n_frames : int
-        Length of the signal without its margins.
-
-    Returns
-    -------
-    Tensor of shape (n_clips, n_channels, n_frames)
-        Cross-correlation, as torch's convolutions are.
-    """
-    n_taps = taps.shape[1]
-    first = (padded.shape[2] - n_frames) // 2 - dilation * (n_taps // 2)
-    shifted = [padded[:, :, first + tap * dilation :][:, :, :n_frames] for tap in range(n_taps)]
-    total = shifted[0] * taps[:, 0, None]
-    for tap in range(1, n_taps):
-        total = total.addcmul_(shifted[tap], taps[:, tap, None])
-    return total
 
 
 def dropout(values: Tensor, share: float, generator: torch.Generator | None) -> Tensor:

@@ -24,6 +24,7 @@ __all__ = [
 _POSITIONS = 64  # a clip of the usual length is brought to about so many by strides
 _DILATIONS = (1, 2, 4)
 _TAPS = 3
+_WIDTH_PER_CHANNEL = 8  # modalities of few channels get narrower convolutions
 _LEAST_DEVIATION = 1e-3  # of a channel within a clip, in units of the training clips' deviation
 
 
@@ -59,85 +60,81 @@ def masked_moments(values: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class MaskedBatchNorm(nn.Module):
-    """Batch normalisation that leaves unmeasured frames out.
+    """Batch normalisation of vectors that leaves unmeasured clips out.
 
-    In training mode with the moments of the batch's measured frames, in evaluation mode with
-    their running means: then no clip depends on another.
+    In training mode with the moments of the batch's measured clips, in evaluation mode with their
+    running means: then no clip depends on another.
 
     Parameters
     ----------
-    n_channels : int
-        Number of channels.
+    n_features : int
+        Length of the vectors.
 
     Notes
     -----
-    A batch without a measured frame leaves the running moments as they are.
+    With fewer than two measured clips, a batch is normalised with the running moments and leaves
+    them as they are.
 
     Examples
     --------
     >>> import torch
     >>> from stf2m_sk.nn.encoder import MaskedBatchNorm
     >>> norm = MaskedBatchNorm(1)
-    >>> frames = torch.tensor([[1.0, 1.0, 0.0]])
-    >>> norm(torch.tensor([[[1.0, 3.0, 99.0]]]), frames).round(decimals=2).tolist()
-    [[[-1.0, 1.0, 0.0]]]
+    >>> measured = torch.tensor([[1.0], [1.0], [0.0]])
+    >>> norm(torch.tensor([[1.0], [3.0], [99.0]]), measured).round(decimals=2).flatten().tolist()
+    [-1.0, 1.0, 0.0]
     """
 
     _EPS = 1e-5
     _MOMENTUM = 0.1
 
-    def __init__(self, n_channels: int) -> None:
+    def __init__(self, n_features: int) -> None:
         super().__init__()
-        self.gain = nn.Parameter(torch.ones(n_channels))
-        self.offset = nn.Parameter(torch.zeros(n_channels))
-        self.register_buffer("mean", torch.zeros(n_channels))
-        self.register_buffer("variance", torch.ones(n_channels))
+        self.gain = nn.Parameter(torch.ones(n_features))
+        self.offset = nn.Parameter(torch.zeros(n_features))
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("variance", torch.ones(n_features))
 
-    def forward(self, hidden: Tensor, frames: Tensor) -> Tensor:
-        """Normalise every channel.
+    def forward(self, vectors: Tensor, measured: Tensor) -> Tensor:
+        """Normalise every feature.
 
         Parameters
         ----------
-        hidden : Tensor of shape (n_clips, n_channels, n_frames)
-            0 where not measured.
-        frames : Tensor of shape (n_clips, n_frames)
-            1 for a measured frame, else 0.
+        vectors : Tensor of shape (n_clips, n_features)
+            One a clip.
+        measured : Tensor of shape (n_clips, 1)
+            1 for a clip that counts, else 0.
 
         Returns
         -------
-        Tensor of shape (n_clips, n_channels, n_frames)
-            0 where not measured.
+        Tensor of shape (n_clips, n_features)
+            0 for a clip that does not count.
         """
-        mean, variance = self._moments(hidden, frames) if self.training else self._running()
+        mean, variance = self.mean, self.variance
+        if self.training and measured.sum() >= 2:
+            mean, variance = self._moments(vectors, measured)
         scale = self.gain * (variance + self._EPS).rsqrt()
-        shift = self.offset - mean * scale
-        return (hidden * scale[:, None] + shift[:, None]) * frames[:, None]
+        return ((vectors - mean) * scale + self.offset) * measured
 
-    def _running(self) -> tuple[Tensor, Tensor]:
-        return self.mean, self.variance
-
-    def _moments(self, hidden: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def _moments(self, vectors: Tensor, measured: Tensor) -> tuple[Tensor, Tensor]:
         """Moments of the batch; the running ones are moved towards them."""
-        hidden = hidden * frames[:, None]
-        n_measured = frames.sum()
-        count = n_measured.clamp_min(1.0)
-        mean = hidden.sum((0, 2)) / count
-        variance = (hidden.square().sum((0, 2)) / count - mean.square()).clamp_min(0.0)
-        step = self._MOMENTUM * (n_measured > 0)
+        count = measured.sum()
+        mean = (vectors * measured).sum(0) / count
+        variance = ((vectors - mean).square() * measured).sum(0) / count
         with torch.no_grad():
-            self.mean += step * (mean - self.mean)
-            self.variance += step * (variance - self.variance)
+            self.mean.lerp_(mean.to(self.mean.dtype), self._MOMENTUM)
+            self.variance.lerp_(variance.to(self.variance.dtype), self._MOMENTUM)
         return mean, variance
 
 
 class ModalityEncoder(nn.Module):
     """From one modality of a clip to its embedding.
 
-    Every channel enters as it is and as its course: mean removed and deviation divided out over
-    the clip. Strided convolutions over time and all channels (the spatial mixing) bring long
-    signals to about 64 positions; dilated convolutions with residuals follow (the temporal
-    patterns). Mean, deviation and maximum over the measured frames are pooled, and the channels'
-    own means and log-deviations are put beside them.
+    Every channel enters as its course: mean removed and deviation divided out over the clip.
+    Strided convolutions over time and all channels (the spatial mixing) bring long signals to
+    about 64 positions; dilated convolutions with residuals follow (the temporal patterns). Mean,
+    deviation and maximum over the measured frames are pooled. The channels' levels, their means
+    and log-deviations within the clip, are put beside what is pooled.
 
     Parameters
     ----------
@@ -146,7 +143,8 @@ class ModalityEncoder(nn.Module):
     n_timesteps : int
         Usual length of a clip in frames; decides the strides.
     hidden_dim : int
-        Width of the convolutions, and dimension of the embedding.
+        Dimension of the embedding, and width of the convolutions; these are narrower, but by at
+        most a half, for a modality of less than ``hidden_dim / 8 - 1`` channels.
     dropout : float
         Share dropped in training, after every convolution.
     generator : torch.Generator
@@ -179,19 +177,17 @@ class ModalityEncoder(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.strides = _strides(n_timesteps)
-        widths = [n_channels]
-        widths += [max(1, hidden_dim // 2)] * (len(self.strides) - 1) + [hidden_dim]
+        width = min(hidden_dim, max(hidden_dim // 2, _WIDTH_PER_CHANNEL * (n_channels + 1)))
+        widths = [n_channels] + [max(1, width // 2)] * (len(self.strides) - 1) + [width]
         self.stem = nn.ModuleList(
             _convolution(before, after, 2 * stride + 1, stride=stride, generator=generator)
             for before, after, stride in zip(widths, widths[1:], self.strides, strict=False)
         )
-        self.stem_norms = nn.ModuleList(MaskedBatchNorm(width) for width in widths[1:])
         self.blocks = nn.ModuleList(
-            _convolution(hidden_dim, hidden_dim, _TAPS, dilation=dilation, generator=generator)
+            _convolution(width, width, _TAPS, dilation=dilation, generator=generator)
             for dilation in _DILATIONS
         )
-        self.block_norms = nn.ModuleList(MaskedBatchNorm(hidden_dim) for _ in _DILATIONS)
-        n_pooled = 3 * hidden_dim + 2 * n_channels
+        n_pooled = 3 * width + 2 * n_channels
         self.pooled_norm = MaskedBatchNorm(n_pooled)
         self.out = linear(n_pooled, hidden_dim, generator=generator)
 
@@ -221,20 +217,20 @@ class ModalityEncoder(nn.Module):
         hidden, frames = self._convolve(course, frames, generator)
         pooled = torch.cat([_pool(hidden, frames), levels], dim=1)
         measured = frames.amax(1, keepdim=True)
-        pooled = self.pooled_norm(pooled[..., None], measured).squeeze(2)
+        pooled = self.pooled_norm(pooled, measured)
         return self.out(drop(pooled, self.dropout, generator))
 
     def _convolve(
         self, hidden: Tensor, frames: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
-        for layer, norm, stride in zip(self.stem, self.stem_norms, self.strides, strict=True):
+        for layer, stride in zip(self.stem, self.strides, strict=True):
             missing = -frames.shape[1] % stride
             hidden, frames = F.pad(hidden, (0, missing)), F.pad(frames, (0, missing))
             frames = F.max_pool1d(frames[:, None], stride).squeeze(1)
-            hidden = F.relu(norm(layer(hidden), frames))
-        for layer, norm in zip(self.blocks, self.block_norms, strict=True):
-            update = F.relu(norm(layer(hidden), frames))
-            hidden = hidden + drop_channels(update, self.dropout, generator)
+            hidden = F.relu(layer(hidden)) * frames[:, None]
+        for layer in self.blocks:
+            update = F.relu(layer(hidden)) * frames[:, None]
+            hidden = hidden + _drop_channels(update, self.dropout, generator)
         return hidden, frames
 
 
@@ -357,10 +353,11 @@ class NetworkEnsemble(nn.Module):
         return torch.stack(answers).mean(0)
 
 
-def drop_channels(values: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    """Drop whole channels of a clip."""
-    ones = torch.ones_like(values[:, :, :1])
-    return values if generator is None else values * drop(ones, share, generator)
+def _drop_channels(values: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Dropout of whole channels of a clip."""
+    if generator is None:
+        return values
+    return values * drop(torch.ones_like(values[:, :, :1]), share, generator)
 
 
 def _strides(n_timesteps: int) -> list[int]:
@@ -385,7 +382,7 @@ def _convolution(
     stride: int = 1,
     dilation: int = 1,
 ) -> nn.Conv1d:
-    """Convolution over time without an offset; the ends are padded with 0."""
+    """Convolution over time, offset 0 at first; the ends are padded with 0."""
     padding = dilation * (n_taps // 2)
     layer = nn.utils.skip_init(
         nn.Conv1d,
@@ -395,16 +392,16 @@ def _convolution(
         stride=stride,
         dilation=dilation,
         padding=padding,
-        bias=False,
     )
     bound = math.sqrt(3.0 / (n_inputs * n_taps))
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)
+        layer.bias.zero_()
     return layer
 
 
 def _pool(hidden: Tensor, frames: Tensor) -> Tensor:
-    """Mean, deviation and maximum over the measured frames: (n_clips, 3 * hidden_dim)."""
+    """Mean, deviation and maximum over the measured frames: (n_clips, 3 * width)."""
     mean, variance = masked_moments(hidden, frames)
     # `hidden` is at least 0 everywhere, and 0 where not measured.
     parts = [mean.squeeze(2), (variance.squeeze(2) + 1e-5).sqrt(), hidden.amax(2)]

@@ -30,7 +30,7 @@ class PatternGroup(NamedTuple):
     is_difference : bool
         Whether windows are taken from the first difference of the signal, not the signal.
     is_shape : bool
-        Whether a window has its mean taken off and its length divided out.
+        Whether a window has the mean of each row taken off and its length divided out.
     """
 
     dilation: int
@@ -82,7 +82,7 @@ class PatternRules(nn.Module):
     difference_scale : Buffer of shape (n_channels, 1)
         Deviation of the first difference of each channel.
     window_scale : Buffer of shape (n_groups,)
-        Usual deviation of the values in a window about its mean.
+        Usual deviation of the values in a window about the means of its rows.
 
     Notes
     -----
@@ -167,7 +167,7 @@ class PatternRules(nn.Module):
         for group, every in enumerate(self._windows(signal, frames)):
             windows = every[frames[:, :: self.stride] > 0]
             if len(windows):
-                spread = (windows - windows.mean(1, keepdim=True)).square().mean().sqrt()
+                spread = self._centred(windows).square().mean().sqrt()
                 self.window_scale[group] = torch.where(spread > 1e-6, spread, 1.0)
 
     @torch.no_grad()
@@ -231,9 +231,14 @@ class PatternRules(nn.Module):
     def _shaped(self, windows: Tensor, group: int) -> Tensor:
         if not self.groups[group].is_shape:
             return windows
-        centred = windows - windows.mean(-1, keepdim=True)
+        centred = self._centred(windows)
         floor = (_LEAST_LENGTH * self.window_scale[group]).square() * windows.shape[-1]
         return centred / (centred.square().sum(-1, keepdim=True) + floor).sqrt()
+
+    def _centred(self, windows: Tensor) -> Tensor:
+        """Windows less the mean of each row; rows that are not used stay 0."""
+        rows = windows.unflatten(-1, (-1, self.prototypes.shape[3]))
+        return (rows - rows.mean(-1, keepdim=True)).flatten(-2)
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""

@@ -33,6 +33,7 @@ __all__ = [
     "start",
     "summarise",
     "update",
+    "with_shift_known",
 ]
 
 
@@ -239,6 +240,25 @@ def summarise(sums: PersonSums, directions: Tensor, person_variance: float) -> P
 def shift_known(n_clips: float, numbers: Numbers) -> float:
     """Share of a person's shift that is known from so many clips."""
     return n_clips / (n_clips + numbers.shift_clips)
+
+
+def with_shift_known(numbers: Numbers, known: float) -> Numbers:
+    """Numbers for a person whose shift is known to some share: so much less of the level is open.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        Of the model.
+    known : float
+        Share of the person's shift that is known, see `shift_known`.
+
+    Returns
+    -------
+    Numbers
+        With the variance of the person's level times 1 - known: most of what people's levels
+        differ by is their shift.
+    """
+    return numbers._replace(person_variance=numbers.person_variance * (1.0 - known))
 
 
 def condition(population: Population, mean: Tensor | None = None, known: float = 0.0) -> Prior:

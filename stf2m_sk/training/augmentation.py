@@ -23,9 +23,9 @@ __all__ = [
 _LONGEST_SHIFT = 0.1  # of the frames
 _LONGEST_GAP = 0.3  # of the clip
 _CHANNEL_LOSS = 0.1
-_VIEW_LOSS = 0.2
+_VIEW_LOSS = 0.1
 _SPREAD = 0.3  # of gain and offset, in deviations of the channel within its clip
-_MIXUP_SHARE = 0.5  # of the batches' clips are mixed
+_MIXUP_SHARE = 0.2  # of the clips; half of them cost .02 to .09 nats a clip of new people
 
 
 def augment(signals: Signals, generator: torch.Generator) -> Signals:
@@ -132,7 +132,7 @@ def mask_channels(signals: Signals, generator: torch.Generator) -> Signals:
 
 
 def drop_views(signals: Signals, generator: torch.Generator) -> Signals:
-    """Leave out every fifth modality of a clip, but never all that are present."""
+    """Leave out every tenth modality of a clip, but never all that are present."""
     draw = _uniform(*signals.present.shape, generator=generator)
     draw = draw.masked_fill(signals.present == 0, -1.0)
     kept = _keep_one(draw >= _VIEW_LOSS, draw) & (signals.present > 0)
@@ -145,7 +145,7 @@ def drop_views(signals: Signals, generator: torch.Generator) -> Signals:
 
 
 def mixup(signals: Signals, targets: Tensor, generator: torch.Generator) -> tuple[Signals, Tensor]:
-    """Weighted means of half of the clips with other clips, and of their targets.
+    """Weighted means of every fifth clip with another clip, and of their targets.
 
     Where only one of two clips is measured, it counts alone.
 

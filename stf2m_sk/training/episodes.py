@@ -45,7 +45,7 @@ def draw_episodes(
 
     The clips of each class are cut in two halves: one side may be support, the other is the
     query. In turn the support side is the earlier half (as in a calibration at the start of a
-    recording), the later half, and a random half. The first k clips of the shuffled support
+    recording), a random half, and the later half. The first k clips of the shuffled support
     side are the k-shot support, so that supports are nested.
 
     Parameters
@@ -133,8 +133,12 @@ def people_of(
 
 def _sides(rows, turn, generator) -> tuple[NDArray, NDArray]:
     """Support side, shuffled, and query of one class."""
-    order = {0: rows, 1: rows[::-1]}.get(turn % 3)
-    order = generator.permutation(rows) if order is None else order
+    if turn % 3 == 0:
+        order = rows
+    elif turn % 3 == 1:
+        order = generator.permutation(rows)
+    else:
+        order = rows[::-1]
     half = len(rows) // 2
     return generator.permutation(order[:half]), np.sort(order[half:])
 

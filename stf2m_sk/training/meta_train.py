@@ -25,6 +25,7 @@ _SHOTS = (0, 1, 2, 4)
 _DRAWS = 3  # episodes of every person and number of shots
 _CALIBRATION_CLIPS = 200  # for ramps and prototypes
 _NUMBER_CLIPS = 800  # for the numbers: the cost grows with their cube
+_CLIPS_OF_A_PERSON = 20  # kept where there are more people than clips can be taken of
 _DIRECTION_CLIPS = 1500
 _DIRECTIONS = 512
 _CLIPS_AT_ONCE = 512  # bounds the memory, whatever the number of clips
@@ -196,7 +197,7 @@ def _learn_numbers(module, unscaled, codes, people, plan, random_state) -> Numbe
     episodes = draw_episodes(
         own_codes, own_people, shots=_SHOTS, n_draws=_DRAWS, generator=random_state
     )
-    known, own_codes = np.unique(own_codes, return_inverse=True)
+    own_codes = np.unique(own_codes, return_inverse=True)[1]
     weights, numbers = learn_numbers(torch.stack(grams), own_codes, own_people, episodes)
     scaler.weigh(weights.to(scaler.weights))
     return numbers
@@ -237,9 +238,17 @@ def _summarised(module, unscaled, codes, people, directions, numbers) -> Populat
 
 
 def _thinned(people: NDArray[np.integer], most: int) -> NDArray[np.int64]:
-    """At most about so many rows: some of every person, spread over the recording."""
+    """At most about so many rows, spread over people and recordings.
+
+    Of many people some are left out, so that the others keep enough clips for an episode.
+    """
     if len(people) <= most:
         return np.arange(len(people))
-    order = np.argsort(people, kind="stable")
-    places = np.linspace(0, len(people) - 1, most).round().astype(int)
-    return np.sort(order[places])
+    names, sizes = np.unique(people, return_counts=True)
+    n_kept = max(2, int(most / min(_CLIPS_OF_A_PERSON, sizes.mean())))
+    if len(names) > n_kept:
+        names = names[np.linspace(0, len(names) - 1, n_kept).round().astype(int)]
+    rows = np.flatnonzero(np.isin(people, names))
+    rows = rows[np.argsort(people[rows], kind="stable")]
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
+    return np.sort(rows[places])

@@ -27,7 +27,9 @@ _WEIGHT_DECAY = 0.05
 _LABEL_SMOOTHING = 0.1
 _STARTS_UP = 0.2  # of all batches: the learning rate rises
 _VALID_SHARE = 0.1  # of the people that a network may see, or of the clips
-_FEWEST_PEOPLE = 5  # with fewer, holding one out costs more than it tells
+_FEWEST_PEOPLE = 20  # one or two people say too little: their best epoch was early and bad
+_FEWEST_CLIPS = 500  # where people are not known
+_MOST_CLIPS = 1000  # of an epoch: of more, each epoch draws some
 _CLIPS_AT_ONCE = 256  # in inference: bounds the memory
 _FINE_TUNE_EPOCHS = 10
 _FIGURES = ("epoch", "train_loss", "valid_loss", "valid_acc", "dur")
@@ -44,13 +46,13 @@ class NetworkPlan:
     hidden_dim : int
         Width of a network.
     max_epochs : int
-        Most passes over the training clips.
+        Most passes over the training clips; of more than 1,000, a pass draws so many.
     learning_rate : float
         Largest learning rate of the one-cycle schedule.
     batch_size : int
         Clips of a batch.
     patience : int
-        Epochs without a lower validation loss after which training stops.
+        Epochs without a higher validation accuracy after which training stops.
     callbacks : sequence
         More skorch callbacks, or pairs of name and callback; each network is trained with them.
     progress : bool
@@ -63,7 +65,7 @@ class NetworkPlan:
 
     n_networks: int = 3
     hidden_dim: int = 64
-    max_epochs: int = 40
+    max_epochs: int = 25
     learning_rate: float = 3e-3
     batch_size: int = 32
     patience: int = 10
@@ -135,9 +137,8 @@ def train_networks(
     Notes
     -----
     Ours. A small part of the people that a network may see (without people: of the clips) is
-    kept for validation; the weights of the best epoch are taken. Of fewer than five people, or
-    where a class has fewer than ten clips on average, none are kept, and the last epoch's
-    weights are taken.
+    kept for validation; the weights of the best epoch are taken. Of fewer than 20 people (500
+    clips) none are kept, and the last epoch's weights are taken.
     """
     _check(codes, people, n_classes, plan)
     if people is not None and len(np.unique(people)) == 1:
@@ -268,10 +269,10 @@ def _hold_out(codes, people, seen, random_state) -> tuple[NDArray, NDArray]:
     """Rows to train on and rows for validation, of those that a network may see."""
     if people is not None:
         names = random_state.permutation(np.unique(people[seen]))
-        n_held = round(_VALID_SHARE * len(names)) or 1
+        n_held = round(_VALID_SHARE * len(names))
         held = np.isin(people[seen], names[:n_held] if len(names) >= _FEWEST_PEOPLE else [])
     else:
-        n_held = int(_VALID_SHARE * len(seen)) if len(seen) >= 10 * len(np.unique(codes)) else 0
+        n_held = int(_VALID_SHARE * len(seen)) if len(seen) >= _FEWEST_CLIPS else 0
         held = np.zeros(len(seen), bool)
         order = random_state.permutation(len(seen))
         order = order[np.argsort(codes[seen][order], kind="stable")]
@@ -309,16 +310,23 @@ def _train(
 
 
 def _optimisation(plan, n_batches, label, *, with_validation) -> dict:
+    n_steps = plan.max_epochs * n_batches + 1
     schedule = LRScheduler(
         OneCycleLR,
         max_lr=plan.learning_rate,
-        total_steps=plan.max_epochs * n_batches + 1,
-        pct_start=_STARTS_UP,
+        total_steps=n_steps,
+        pct_start=max(_STARTS_UP, 2 / n_steps),  # torch divides by this part's steps less one
         step_every="batch",
     )
     callbacks = [("schedule", schedule)]
     if with_validation:
-        best = EarlyStopping(patience=plan.patience, load_best=True, sink=_say_nothing)
+        best = EarlyStopping(
+            "valid_acc",
+            patience=plan.patience,
+            lower_is_better=False,
+            load_best=True,
+            sink=_say_nothing,
+        )
         score = PassthroughScoring("valid_acc", lower_is_better=False)
         callbacks += [("valid_acc", score), ("best", best)]
     callbacks += [
@@ -346,7 +354,8 @@ class _TrainBatches:
     def __init__(self, signals, targets, rows, batch_size, noise):
         self.signals, self.targets, self.noise = signals, targets, noise
         self.rows = torch.from_numpy(rows).to(noise.device)
-        self.n_batches = -(-len(rows) // batch_size)
+        self.n_clips = min(len(rows), _MOST_CLIPS)
+        self.n_batches = -(-self.n_clips // batch_size)
 
     def __len__(self) -> int:
         return self.n_batches
@@ -354,6 +363,7 @@ class _TrainBatches:
     def __iter__(self) -> Iterator[tuple[Signals, Tensor]]:
         noise = self.noise
         order = torch.randperm(len(self.rows), generator=noise, device=noise.device)
+        order = order[: self.n_clips]
         for rows in self.rows[order].tensor_split(self.n_batches):  # of nearly one size
             clips = augment(self.signals.take(rows), noise)
             yield mixup(clips, self.targets[rows], noise)

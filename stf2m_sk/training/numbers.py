@@ -12,7 +12,13 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
-from stf2m_sk.nn.recurrence import Numbers, logits, shift_known, solve_support
+from stf2m_sk.nn.recurrence import (
+    Numbers,
+    logits,
+    shift_known,
+    solve_support,
+    with_shift_known,
+)
 from stf2m_sk.training.episodes import Episodes
 
 __all__ = ["START", "LeftOut", "learn_numbers", "left_out"]
@@ -27,7 +33,10 @@ START = Numbers(
 _START_WEIGHT = 1.0  # of all blocks together
 _STEPS = 15  # of L-BFGS
 _FARTHEST = 10.0  # from the start, in log units: keeps the matrices well conditioned
-_PULL = 1e-3  # towards the start, per squared log unit: without episodes nothing moves
+_PULL_OF_BLOCKS = 1e-3  # of block weights towards their mean, per squared log unit
+_PULL = 3e-4  # of the numbers towards their start
+_FEWEST_JUDGES = 4  # people; of fewer no half can judge the other
+_LEARNED = ("person_variance", "support_precision", "temperature", "variance_factor")
 _SHIFT_CLIPS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
 
@@ -105,27 +114,148 @@ def learn_numbers(
     -----
     Minimises the cross-entropy of the episodes' queries, classes counted alike, by L-BFGS. The
     posterior of every person given all others is read off one inverse (`left_out`). The share
-    of an unlabelled person's shift comes last, chosen from a few values. Ours.
+    of an unlabelled person's shift is then chosen from a few values. Temperature and variance
+    factor are chosen once more, cross-fitted over halves of the people. Ours.
     """
-    n_blocks = len(grams)
-    start = _start(n_blocks)
+    problem = _Problem.of(grams, codes, people, episodes)
     if not episodes or people.max() == 0:
-        return _unpacked(start, n_blocks)
-    layout = _Layout.of(people)
-    targets = 2.0 * F.one_hot(torch.from_numpy(codes)).double() - 1.0
-    tasks = [_Task.of(own, layout, codes) for own in episodes]
+        return problem.unpacked(problem.start)
+    weights, numbers = problem.solved()
+    numbers = numbers._replace(shift_clips=problem.shift_clips(weights, numbers))
+    return weights, problem.calibrated(weights, numbers)
 
-    def loss(values: Tensor) -> Tensor:
-        weights, numbers = _unpacked(values, n_blocks)
-        gram = torch.einsum("b,bij->ij", weights, grams)
-        given_others = left_out(gram, targets, layout, numbers.person_variance)
-        losses = [task.loss(given_others, targets, layout, numbers) for task in tasks]
-        return sum(losses) / len(losses) + _PULL * (values - start).square().sum()
 
-    values = _minimised(loss, start)
-    weights, numbers = _unpacked(values, n_blocks)
-    gram = torch.einsum("b,bij->ij", weights, grams)
-    return weights, _with_shift(gram, targets, layout, tasks, numbers)
+class _Problem(NamedTuple):
+    """Clips and episodes from which the numbers are learned."""
+
+    grams: Tensor
+    codes: NDArray[np.integer]
+    people: NDArray[np.integer]
+    episodes: list[Episodes]
+    targets: Tensor
+    layout: _Layout
+    tasks: list[_Task]
+
+    @classmethod
+    def of(cls, grams, codes, people, episodes) -> _Problem:
+        layout = _Layout.of(people)
+        targets = 2.0 * F.one_hot(torch.from_numpy(codes)).double() - 1.0
+        tasks = [_Task.of(own, layout, codes) for own in episodes]
+        return cls(grams, codes, people, episodes, targets, layout, tasks)
+
+    @property
+    def start(self) -> Tensor:
+        """Logarithms of block weights and learned numbers before anything is learned."""
+        blocks = [math.log(_START_WEIGHT / len(self.grams))] * len(self.grams)
+        learned = [math.log(getattr(START, name)) for name in _LEARNED]
+        return torch.tensor([*blocks, *learned], dtype=torch.float64)
+
+    def unpacked(self, values: Tensor) -> tuple[Tensor, Numbers]:
+        """Block weights and numbers; Tensors while they are learned, floats after."""
+        positive = values.exp()
+        learned = positive[len(self.grams) :]
+        learned = learned.unbind() if values.requires_grad else learned.tolist()
+        named = dict(zip(_LEARNED, learned, strict=True))
+        return positive[: len(self.grams)], START._replace(**named)
+
+    def solved(self) -> tuple[Tensor, Numbers]:
+        """Block weights and numbers with the least cross-entropy."""
+        start = self.start
+
+        def loss(values: Tensor) -> Tensor:
+            weights, numbers = self.unpacked(values)
+            scores = self.scores(weights, numbers)
+            losses = [task.loss(scores, self.targets, self.layout, numbers) for task in self.tasks]
+            return sum(losses) / len(losses) + _pull(values, start, len(self.grams))
+
+        return self.unpacked(_minimised(loss, start))
+
+    def scores(self, weights: Tensor, numbers: Numbers) -> LeftOut:
+        """Of everybody's clips, given all others."""
+        gram = torch.einsum("b,bij->ij", weights, self.grams)
+        return left_out(gram, self.targets, self.layout, numbers.person_variance)
+
+    def centred_scores(self, weights: Tensor, numbers: Numbers) -> LeftOut:
+        """As `scores`, with every person's shift known from all of their clips."""
+        gram = torch.einsum("b,bij->ij", weights, self.grams)
+        people = torch.from_numpy(self.people)
+        same = (people[:, None] == people).to(gram.dtype)
+        size = same.sum(1, keepdim=True)
+        identity = torch.eye(len(gram), dtype=gram.dtype)
+        known = shift_known(size, numbers)
+        centring = identity - known * same / size
+        centred = centring @ gram @ centring.T
+        level = with_shift_known(numbers, known).person_variance
+        return left_out(centred, self.targets, self.layout, level)
+
+    def shift_clips(self, weights: Tensor, numbers: Numbers) -> float:
+        """How many clips had best show half of an unlabelled person's shift."""
+        losses = []
+        for shift_clips in _SHIFT_CLIPS:
+            trial = numbers._replace(shift_clips=shift_clips)
+            scores = self.centred_scores(weights, trial)
+            each = [task.loss(scores, self.targets, self.layout, trial) for task in self.tasks]
+            losses.append(float(sum(each)))
+        return _SHIFT_CLIPS[int(np.argmin(losses))]
+
+    def calibrated(self, weights: Tensor, numbers: Numbers) -> Numbers:
+        """Temperature and variance factor by which probabilities are right for new people.
+
+        Chosen on scores of people by whom the other numbers were not chosen: those of each half
+        of the people come from numbers of the other half. All queries count alike, since
+        probabilities are to be right for clips as they occur.
+        """
+        shown = []
+        for judges, (own_weights, learned) in self._halves(weights, numbers):
+            own = learned._replace(shift_clips=numbers.shift_clips)
+            for scores in (self.scores(own_weights, own), self.centred_scores(own_weights, own)):
+                for task in self.tasks:
+                    seen = task.of_people(judges)
+                    shown.append((seen, *seen.conditioned(scores, self.targets, self.layout, own)))
+
+        def loss(values: Tensor) -> Tensor:
+            temperature, variance_factor = values.exp()
+            own = numbers._replace(temperature=temperature, variance_factor=variance_factor)
+            each = [
+                -task.log_probabilities(means, variances, own)[task.weight > 0].mean()
+                for task, means, variances in shown
+            ]
+            return sum(each) / len(each)
+
+        start = [math.log(numbers.temperature), math.log(numbers.variance_factor)]
+        found = _minimised(loss, torch.tensor(start, dtype=torch.float64)).exp().tolist()
+        return numbers._replace(temperature=found[0], variance_factor=found[1])
+
+    def _halves(self, weights, numbers):
+        """People who judge, and weights and numbers of the other half."""
+        people = np.unique(self.episodes[0].person)
+        if len(people) < _FEWEST_JUDGES:
+            return [(people, (weights, numbers))]
+        first, second = people[::2], people[1::2]
+        return [
+            (second, self._of_people(first).solved()),
+            (first, self._of_people(second).solved()),
+        ]
+
+    def _of_people(self, kept: NDArray[np.integer]) -> _Problem:
+        """The same problem, of some of the people."""
+        rows = np.flatnonzero(np.isin(self.people, kept))
+        place = np.full(len(self.people) + 1, -1)
+        place[rows] = np.arange(len(rows))  # and -1 stays -1
+        episodes = []
+        for own in self.episodes:
+            chosen = np.isin(own.person, kept)
+            episodes.append(
+                own._replace(
+                    person=np.searchsorted(kept, own.person[chosen]),
+                    support=place[own.support[chosen]],
+                    query=place[own.query[chosen]],
+                )
+            )
+        grams = self.grams[:, rows][:, :, rows]
+        people = np.searchsorted(kept, self.people[rows])
+        codes = np.unique(self.codes[rows], return_inverse=True)[1]
+        return _Problem.of(grams, codes, people, episodes)
 
 
 def left_out(gram: Tensor, targets: Tensor, layout: _Layout, person_variance) -> LeftOut:
@@ -139,7 +269,7 @@ def left_out(gram: Tensor, targets: Tensor, layout: _Layout, person_variance) ->
         +1 and -1.
     layout : _Layout
         Which clips are whose.
-    person_variance : float or Tensor
+    person_variance : float or Tensor of shape (n_clips, 1)
         Variance of a person's level.
 
     Returns
@@ -197,17 +327,26 @@ class _Task(NamedTuple):
             weight / weight.sum(1, keepdim=True),
         )
 
+    def of_people(self, people: NDArray[np.integer]) -> _Task:
+        """The episodes of some people."""
+        chosen = torch.isin(self.person, torch.from_numpy(people))
+        return _Task(*(part[chosen] for part in self))
+
     def loss(self, scores: LeftOut, targets: Tensor, layout: _Layout, numbers: Numbers) -> Tensor:
-        """Cross-entropy of the queries after their support."""
-        means, variances = self._conditioned(scores, targets, layout, numbers)
+        """Cross-entropy of the queries after their support, classes counted alike."""
+        means, variances = self.conditioned(scores, targets, layout, numbers)
+        own = self.log_probabilities(means, variances, numbers)
+        return -(torch.where(self.weight > 0, own, 0.0) * self.weight).sum(1).mean()
+
+    def log_probabilities(self, means: Tensor, variances: Tensor, numbers: Numbers) -> Tensor:
+        """Of each query's own class, (n_episodes, n_query)."""
         scaled = logits(
             means, variances[..., None], numbers.temperature, numbers.variance_factor
         ).masked_fill(~self.among[:, None], -torch.inf)
-        log_probability = torch.log_softmax(scaled, dim=2)
-        own = log_probability.gather(2, self.label[..., None]).squeeze(2)
-        return -(torch.where(self.weight > 0, own, 0.0) * self.weight).sum(1).mean()
+        return torch.log_softmax(scaled, dim=2).gather(2, self.label[..., None]).squeeze(2)
 
-    def _conditioned(self, scores, targets, layout, numbers) -> tuple[Tensor, Tensor]:
+    def conditioned(self, scores, targets, layout, numbers) -> tuple[Tensor, Tensor]:
+        """Means and variances of the queries' scores after their support."""
         means, covariances = scores.means[self.person], scores.covariances[self.person]
         each = torch.arange(len(self.person))[:, None]
         mean = means[each, self.query]
@@ -226,40 +365,10 @@ class _Task(NamedTuple):
         return mean + cross.mT @ dual, variance - gained.square().sum(1)
 
 
-def _with_shift(gram, targets, layout, tasks, numbers: Numbers) -> Numbers:
-    """Choose how many clips show half of an unlabelled person's shift."""
-    sizes = layout.is_clip.sum(1)
-    average = torch.zeros_like(gram)
-    for rows, is_clip in zip(layout.rows, layout.is_clip, strict=True):
-        own = rows[is_clip]
-        average[own[:, None], own] = 1.0 / len(own)
-    size = torch.zeros(len(gram), dtype=gram.dtype)
-    size[layout.rows[layout.is_clip]] = sizes.repeat_interleave(sizes).to(gram.dtype)
-    identity = torch.eye(len(gram), dtype=gram.dtype)
-    losses = []
-    for shift_clips in _SHIFT_CLIPS:
-        trial = numbers._replace(shift_clips=shift_clips)
-        centring = identity - shift_known(size, trial)[:, None] * average
-        shifted = centring @ gram @ centring.T
-        scores = left_out(shifted, targets, layout, numbers.person_variance)
-        losses.append(sum(float(task.loss(scores, targets, layout, trial)) for task in tasks))
-    return numbers._replace(shift_clips=_SHIFT_CLIPS[int(np.argmin(losses))])
-
-
-def _start(n_blocks: int) -> Tensor:
-    blocks = [math.log(_START_WEIGHT / n_blocks)] * n_blocks
-    learned = [math.log(getattr(START, name)) for name in _LEARNED]
-    return torch.tensor([*blocks, *learned], dtype=torch.float64)
-
-
-_LEARNED = ("person_variance", "support_precision", "temperature", "variance_factor")
-
-
-def _unpacked(values: Tensor, n_blocks: int) -> tuple[Tensor, Numbers]:
-    """Block weights and numbers; numbers are Tensors while they are learned, floats after."""
-    positive = values.exp()
-    learned = positive[n_blocks:].unbind() if values.requires_grad else positive[n_blocks:].tolist()
-    return positive[:n_blocks], START._replace(**dict(zip(_LEARNED, learned, strict=True)))
+def _pull(values: Tensor, start: Tensor, n_blocks: int) -> Tensor:
+    blocks, numbers = values[:n_blocks], (values - start)[n_blocks:]
+    apart = (blocks - blocks.mean()).square().sum()
+    return _PULL_OF_BLOCKS * apart + _PULL * numbers.square().sum()
 
 
 def _minimised(loss, start: Tensor) -> Tensor:

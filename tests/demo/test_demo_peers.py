@@ -1,20 +1,15 @@
-"""The controls against scikit-learn and plain loops."""
+"""The rows of the demo against scikit-learn and NumPy."""
 
 import warnings
 
 import numpy as np
 import pytest
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.frozen import FrozenEstimator
 
-from stf2m_sk.demo.peers import majority, nearest_in_time, random_forest, summary_statistics
-from stf2m_sk.demo.protocol import Episode
+from stf2m_sk import STF2MClassifier
+from stf2m_sk.demo.peers import MODEL, UNLABELLED, make_peers, summary_statistics
 from stf2m_sk.views import Views
-
-
-def episode(support, query):
-    return Episode("ann", 1, np.array(support), np.array(query))
 
 
 @pytest.fixture
@@ -24,39 +19,6 @@ def views():
     acc[3, :, 5:] = np.nan
     hr[4] = np.nan
     return Views({"acc": acc, "hr": hr})
-
-
-class TestMajority:
-    def test_is_scikit_learns_dummy_on_the_training_rows(self):
-        target = np.array(["joy"] * 5 + ["calm"] * 2 + ["fear"] * 9)
-        train = np.arange(7)
-        dummy = DummyClassifier(strategy="most_frequent").fit(train[:, None], target[train])
-        query = np.arange(9, 14)
-        answer = majority(target, train).answer(episode([], query))
-        np.testing.assert_array_equal(answer, dummy.predict(query[:, None]))
-
-    def test_needs_no_support(self):
-        assert not majority(np.array([0, 1]), np.arange(2)).needs_support
-
-
-class TestNearestInTime:
-    def test_is_one_nearest_neighbour_on_the_place(self):
-        target = np.random.default_rng(0).integers(0, 3, size=60)
-        support, query = np.array([3, 20, 41, 56]), np.array([0, 11, 13, 30, 33, 49, 59])
-        neighbour = KNeighborsClassifier(1).fit(support[:, None], target[support])
-        answer = nearest_in_time(target, np.zeros(60)).answer(episode(support, query))
-        np.testing.assert_array_equal(answer, neighbour.predict(query[:, None]))
-
-    def test_people_may_be_interleaved(self):
-        # Ann's clips are rows 0, 5, 6, 7: row 5 is one clip from row 0 and two from row 7,
-        # though it stands nearer to row 7 in the file.
-        groups = np.array(["ann", "bob", "bob", "bob", "bob", "ann", "ann", "ann"])
-        target = np.array(["joy", "x", "x", "x", "x", "?", "?", "calm"])
-        answer = nearest_in_time(target, groups).answer(episode([0, 7], [5, 6]))
-        assert answer.tolist() == ["joy", "calm"]
-
-    def test_says_nothing_without_support(self):
-        assert nearest_in_time(np.array([0, 1]), np.array([0, 0])).needs_support
 
 
 class TestSummaryStatistics:
@@ -78,31 +40,35 @@ class TestSummaryStatistics:
         assert summary_statistics(Views({"hr": signal}))[0, 1] == pytest.approx(0.5, abs=1e-9)
 
 
-class TestRandomForest:
-    def test_is_scikit_learns_on_the_support(self, views):
+class TestPeers:
+    @pytest.fixture
+    def peers(self):
+        return {peer.name: peer for peer in make_peers(STF2MClassifier(), seed=5)}
+
+    def test_the_classifier_is_not_fitted_again(self):
+        classifier = STF2MClassifier()
+        first, second, *_ = make_peers(classifier, seed=0)
+        assert (first.name, second.name) == (MODEL, UNLABELLED)
+        assert isinstance(first.classifier, FrozenEstimator)
+        assert first.classifier.estimator is second.classifier.estimator is classifier
+
+    def test_only_nearest_in_time_needs_support(self, peers):
+        assert [name for name, peer in peers.items() if peer.needs_support] == ["nearest in time"]
+
+    def test_forest_is_scikit_learns_on_the_statistics(self, views, peers):
         target = np.random.default_rng(1).choice(["calm", "fear", "joy"], size=30)
         support, query = np.arange(10), np.arange(12, 30)
         features = summary_statistics(views)
-        luck = np.random.RandomState([5, *support])
-        forest = RandomForestClassifier(200, class_weight="balanced", random_state=luck)
-        forest.fit(features[support], target[support])
-        answer = random_forest(views, target, seed=5).answer(episode(support, query))
-        np.testing.assert_array_equal(answer, forest.predict(features[query]))
+        forest = RandomForestClassifier(200, random_state=5).fit(features[support], target[support])
+        found = peers["random forest"].classifier.fit(views[support], target[support])
+        np.testing.assert_array_equal(found.predict(views[query]), forest.predict(features[query]))
 
-    def test_labels_that_are_numbers_written_as_text(self, views):
-        target = np.array(["1", "10"] * 15)
-        answer = random_forest(views, target, seed=0).answer(episode([0, 1, 2, 3], [7, 8]))
-        assert set(answer) <= {"1", "10"}
-
-    def test_a_modality_that_the_support_lacks(self):
+    def test_forest_without_a_modality(self, peers):
         generator = np.random.default_rng(0)
         hr = np.full((12, 1, 5), np.nan)
         hr[6:] = 1.0
         eda = np.repeat([0.0, 9.0], 6)[[0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]][:, None, None]
         views = Views({"eda": eda + generator.normal(size=(12, 1, 5)), "hr": hr})
-        target = np.array(["calm", "joy"] * 6)
-        answer = random_forest(views, target, seed=0).answer(episode(range(4), range(6, 12)))
-        np.testing.assert_array_equal(answer, target[6:])
-
-    def test_says_nothing_without_support(self, views):
-        assert random_forest(views, np.zeros(30), seed=0).needs_support
+        target = np.array(["1", "10"] * 6)  # numbers written as text
+        forest = peers["random forest"].classifier.fit(views[:4], target[:4])
+        np.testing.assert_array_equal(forest.predict(views[6:]), target[6:])

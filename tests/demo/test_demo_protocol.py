@@ -1,12 +1,15 @@
-"""The protocol against hand-worked cases, laws and a plain loop."""
+"""Who is new against hand-worked cases, and the episodes against a plain loop."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.naive_bayes import GaussianNB
 
-from stf2m_sk.demo.protocol import SHOTS, balanced_accuracy, class_sides, make_plan
+from stf2m_sk.demo.peers import UNLABELLED, Peer
+from stf2m_sk.demo.protocol import SHOTS, split_people
+from stf2m_sk.demo.recording import Recording
+from stf2m_sk.demo.run import compare
+from stf2m_sk.model_selection import MajorityControl
+from stf2m_sk.views import Views
 
 
 def recording(n_people, clips_per_label, labels=("calm", "joy", "fear"), seed=0):
@@ -18,110 +21,42 @@ def recording(n_people, clips_per_label, labels=("calm", "joy", "fear"), seed=0)
     return target[order], groups[order]
 
 
-class TestClassSides:
-    @pytest.mark.parametrize(
-        ("n_clips", "support", "query"),
-        [
-            (3, [0], [2]),
-            (4, [0, 1], [3]),
-            (5, [0, 1], [3, 4]),
-            (8, [0, 1, 2, 3], [5, 6, 7]),
-        ],
-    )
-    def test_first_half_one_dropped_rest(self, n_clips, support, query):
-        sides = class_sides(np.array(["joy"] * n_clips), np.arange(n_clips))
-        assert [side.tolist() for side in sides["joy"]] == [support, query]
-
-    def test_each_class_is_cut_by_itself(self):
-        target = np.array(["a", "b", "a", "b", "a", "b", "a", "c"])
-        sides = class_sides(target, np.arange(8))
-        assert {label: [side.tolist() for side in pair] for label, pair in sides.items()} == {
-            "a": [[0, 2], [6]],
-            "b": [[1], [5]],
-        }
-
-    def test_rows_are_those_of_the_person(self):
-        target = np.array(["a"] * 10)
-        support, query = class_sides(target, np.array([1, 4, 6, 9]))["a"]
-        assert (support.tolist(), query.tolist()) == ([1, 4], [9])
-
-    @given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
-    def test_exactly_one_clip_lies_between_the_sides(self, labels):
-        target = np.array(labels)
-        sides = class_sides(target, np.arange(len(target)))
-        for label in np.unique(target):
-            of_class = np.flatnonzero(target == label)
-            if len(of_class) < 3:
-                assert label not in sides
-                continue
-            support, query = sides[label]
-            assert support.max() < query.min()
-            dropped = np.setdiff1d(of_class, np.concatenate([support, query]))
-            assert len(dropped) == 1
-            assert support.max() < dropped[0] < query.min()
+def episodes_of(target, groups, split, *, seed=0):
+    """The rows of the majority, which has the episodes of all others."""
+    views = Views({"hr": np.ones((len(target), 1, 1))})
+    own = Recording("planted", views, target, groups, "clip", "")
+    names = ("majority", UNLABELLED)
+    peers = [Peer(name, "", MajorityControl()) for name in names]
+    return compare(peers, own, split, seed=seed).rows.where(estimator="majority")
 
 
-class TestMakePlan:
+class TestSplitPeople:
     def test_a_quarter_is_new_and_nobody_is_on_both_sides(self):
         target, groups = recording(20, 6)
-        plan = make_plan(target, groups, seed=0)
-        assert len(plan.new_people) == 5
-        assert len(plan.skipped) == 0
-        np.testing.assert_array_equal(plan.train, np.flatnonzero(~np.isin(groups, plan.new_people)))
+        split = split_people(target, groups, seed=0)
+        assert len(split.new_people) == 5
+        assert len(split.skipped) == 0
+        is_new = np.isin(groups, split.new_people)
+        np.testing.assert_array_equal(split.train, np.flatnonzero(~is_new))
+        np.testing.assert_array_equal(split.test, np.flatnonzero(is_new))
 
-    @pytest.mark.parametrize(("n_people", "n_new"), [(4, 2), (8, 2), (12, 3), (24, 6)])
+    @pytest.mark.parametrize(("n_people", "n_new"), [(4, 2), (5, 3), (8, 2), (12, 3), (24, 6)])
     def test_number_of_new_people(self, n_people, n_new):
-        assert len(make_plan(*recording(n_people, 3), seed=0).new_people) == n_new
-
-    def test_episodes_against_a_plain_loop(self):
-        target, groups = recording(8, 9)
-        plan = make_plan(target, groups, seed=3)
-        for person in plan.new_people:
-            support_side, query_side = {}, []
-            for label in set(target.tolist()):
-                rows = [i for i in range(len(target)) if (groups[i], target[i]) == (person, label)]
-                support_side[label] = set(rows[:4])
-                query_side += rows[5:]
-            episodes = [e for e in plan.episodes if e.person == person]
-            assert [e.shots for e in episodes] == [0] + 4 * [1, 2, 4]
-            for episode in episodes:
-                assert episode.query.tolist() == sorted(query_side)
-                drawn = episode.support.tolist()
-                assert len(drawn) == len(set(drawn)) == 3 * episode.shots
-                for side in support_side.values():
-                    assert len(side & set(drawn)) == episode.shots
-
-    def test_more_shots_add_to_fewer(self):
-        plan = make_plan(*recording(8, 9), seed=1)
-        for one, two, four in zip(
-            *([e for e in plan.episodes if e.shots == k] for k in SHOTS[1:]), strict=True
-        ):
-            assert set(one.support) < set(two.support) < set(four.support)
-
-    def test_draws_differ(self):
-        plan = make_plan(*recording(4, 20), seed=1)
-        drawn = {tuple(e.support) for e in plan.episodes if e.shots == 4}
-        assert len(drawn) == 8
-
-    def test_a_class_with_fewer_clips_gives_all_it_has(self):
-        plan = make_plan(*recording(4, 5), seed=0)
-        assert {len(e.support) for e in plan.episodes if e.shots == 4} == {6}
+        assert len(split_people(*recording(n_people, 3), seed=0).new_people) == n_new
 
     def test_seed_decides(self):
         target, groups = recording(20, 9)
-        plan, again, other = (make_plan(target, groups, seed=seed) for seed in (0, 0, 1))
-        assert plan.new_people.tolist() == again.new_people.tolist()
-        assert plan.new_people.tolist() != other.new_people.tolist()
-        for episode, same in zip(plan.episodes, again.episodes, strict=True):
-            np.testing.assert_array_equal(episode.support, same.support)
+        new, again, other = (
+            split_people(target, groups, seed=seed).new_people.tolist() for seed in (0, 0, 1)
+        )
+        assert new == again != other
 
     def test_who_cannot_be_used_is_skipped_on_both_sides(self):
         target, groups = recording(6, 4)
         target[(groups == "P02") & (target != "joy")] = "joy"
-        plan = make_plan(target, groups, seed=0)
-        assert plan.skipped.tolist() == ["P02"]
-        assert "P02" not in plan.new_people
-        assert "P02" not in groups[plan.train]
+        split = split_people(target, groups, seed=0)
+        assert split.skipped.tolist() == ["P02"]
+        assert "P02" not in groups[np.r_[split.train, split.test]]
 
     def test_too_few_people(self):
         target, groups = recording(5, 4)
@@ -131,23 +66,47 @@ class TestMakePlan:
             "needs 4: 2 to train on and 2 new"
         )
         with pytest.raises(ValueError, match=f"^{message}$"):
-            make_plan(target, groups, seed=0)
+            split_people(target, groups, seed=0)
 
     def test_global_generator_is_left_as_found(self):
         before = np.random.get_state()[1].copy()  # noqa: NPY002
-        make_plan(*recording(6, 4), seed=0)
+        split_people(*recording(6, 4), seed=0)
         np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-class TestBalancedAccuracy:
-    @pytest.mark.filterwarnings("ignore:A single label was found")
-    @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
-    def test_is_scikit_learns_where_answers_are_among_the_labels(self, pairs):
-        true, answered = np.array(pairs).T
-        answered = np.where(np.isin(answered, true), answered, true[0])
-        expected = balanced_accuracy_score(true, answered)
-        assert balanced_accuracy(true, answered) == pytest.approx(expected, abs=1e-12)
+class TestEpisodes:
+    def test_against_a_plain_loop(self):
+        target, groups = recording(8, 9)
+        split = split_people(target, groups, seed=3)
+        rows = episodes_of(target, groups, split, seed=3)
+        for person in split.new_people:
+            support_side, query_side = {}, []
+            for label in set(target.tolist()):
+                own = [i for i in range(len(target)) if (groups[i], target[i]) == (person, label)]
+                support_side[label] = set(own[:4])
+                query_side += own[5:]  # one clip is dropped between the sides
+            episodes = rows.where(person=person)
+            assert episodes["shots"] == 4 * list(SHOTS)
+            for episode in episodes:
+                assert sorted(episode["query"].tolist()) == sorted(query_side)
+                drawn = episode["support"].tolist()
+                assert len(drawn) == len(set(drawn)) == 3 * episode["shots"]
+                for side in support_side.values():
+                    assert len(side & set(drawn)) == episode["shots"]
 
-    def test_an_answer_that_no_clip_has_is_wrong(self):
-        true = np.array(["a", "a", "b", "b"])
-        assert balanced_accuracy(true, np.array(["a", "z", "b", "b"])) == 0.75
+    def test_a_class_with_fewer_clips_gives_all_it_has(self):
+        target, groups = recording(4, 5)
+        rows = episodes_of(target, groups, split_people(target, groups, seed=0))
+        assert set(rows.where(shots=4)["n_support"]) == {6}
+
+    def test_only_one_row_is_given_unlabelled_clips(self):
+        class Takes(GaussianNB):
+            def adapt(self, X=None, y=None, *, unlabelled=None, classes=None):
+                return self if X is None else GaussianNB().fit(X, y)
+
+        target, groups = recording(4, 6)
+        own = Recording("planted", np.arange(72.0)[:, None], target, groups, "clip", "")
+        peers = [Peer(name, "", Takes()) for name in ("plain", UNLABELLED)]
+        rows = compare(peers, own, split_people(target, groups, seed=0), seed=0).rows
+        assert set(rows.where(estimator="plain")["n_unlabelled"]) == {0}
+        assert set(rows.where(estimator=UNLABELLED)["n_unlabelled"]) == {9}

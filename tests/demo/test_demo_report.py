@@ -1,47 +1,43 @@
-"""Intervals against SciPy, and the words and columns of the table."""
+"""Means and intervals against SciPy, and the words and columns of the table."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
+from sklearn.naive_bayes import GaussianNB
 
 from stf2m_sk.demo.peers import Peer
-from stf2m_sk.demo.report import Interval, explain, format_table, mean_interval, summarise
-
-scores = st.floats(0, 1, allow_nan=False)
-
-
-class TestMeanInterval:
-    @given(st.lists(scores, min_size=2, max_size=30))
-    def test_is_scipys(self, values):
-        interval = mean_interval(values)
-        error = stats.sem(values)
-        # SciPy answers NaN for an error of 0; the interval is then the mean itself.
-        low, high = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=error or 1)
-        if error == 0:
-            low = high = np.mean(values)
-        expected = np.mean(values), low, high
-        np.testing.assert_allclose(interval[:3], expected, rtol=1e-9, atol=1e-12)
-        assert interval.n == len(values)
-
-    def test_by_hand(self):
-        # t(0.975, 2) = 4.3027, deviation 0.1, three people
-        half = 4.302652729911275 * 0.1 / 3**0.5
-        interval = mean_interval([0.6, 0.7, 0.8])
-        np.testing.assert_allclose(interval[:3], [0.7, 0.7 - half, 0.7 + half])
-
-    def test_one_person_has_no_interval(self):
-        interval = mean_interval([0.5])
-        assert interval.mean == 0.5
-        assert np.isnan(interval.low)
-        assert np.isnan(interval.high)
+from stf2m_sk.demo.report import Interval, explain, format_table, results_of
+from stf2m_sk.model_selection import compare_few_shot
 
 
-class TestSummarise:
-    def test_draws_are_averaged_within_each_person_first(self):
-        results = summarise({("STF2M", 1): {"ann": [0.0, 0.2], "bob": [0.4, 0.6, 0.8, 1.0]}})
-        assert results == {("STF2M", 1): mean_interval([0.1, 0.7])}
+class TestResults:
+    @pytest.fixture(scope="class")
+    def comparison(self):
+        generator = np.random.default_rng(0)
+        y = np.tile(np.repeat(["a", "b"], 8), 6)
+        X = generator.normal(size=(96, 1)) + (y == "b")[:, None]
+        return compare_few_shot(
+            {"one": GaussianNB(), "other": GaussianNB()},
+            X,
+            y,
+            groups=np.repeat(np.arange(6), 16),
+            n_shot=(0, 2),
+            cv=2,
+            random_state=0,
+        )
+
+    def test_draws_are_averaged_within_each_person_first(self, comparison):
+        results = results_of(comparison, [])
+        assert set(results) == {(name, k) for name in ("one", "other") for k in (0, 2)}
+        rows = comparison.rows.where(estimator="one", shots=2)
+        means = [np.mean(rows.where(person=p)["balanced_accuracy"]) for p in range(6)]
+        low, high = stats.t.interval(0.95, 5, np.mean(means), stats.sem(means))
+        expected = np.mean(means), low, min(high, 1.0), 6
+        assert tuple(results["one", 2]) == pytest.approx(expected)
+
+    def test_who_needs_support_has_no_result_without(self, comparison):
+        peers = [Peer("one", "", None, needs_support=True), Peer("other", "", None)]
+        assert set(results_of(comparison, peers)) == {("one", 2), ("other", 0), ("other", 2)}
 
 
 class TestFormatTable:
@@ -49,12 +45,12 @@ class TestFormatTable:
         results = {
             ("STF2M", 0): Interval(0.7, 0.6, 0.8, 5),
             ("STF2M", 1): Interval(0.756, 0.604, 0.908, 5),
-            ("random forest", 1): Interval(1 / 3, -0.05, 1.05, 2),
+            ("random forest", 1): Interval(1 / 3, 0.0, 1.0, 2),
         }
         assert format_table(results, ["STF2M", "random forest"], [0, 1]).splitlines() == [
-            "                             0 clips             1 clip",
-            "STF2M              0.70 [0.60, 0.80]  0.76 [0.60, 0.91]",
-            "random forest              –         0.33 [-0.05, 1.05]",
+            "                                0 clips             1 clip",
+            "STF2M                 0.70 [0.60, 0.80]  0.76 [0.60, 0.91]",
+            "random forest                 –          0.33 [0.00, 1.00]",
         ]
 
     def test_columns_end_together(self):
@@ -67,13 +63,13 @@ class TestExplain:
     @pytest.fixture
     def text(self):
         peers = [
-            Peer("STF2M", "Ours.", lambda episode: episode.query, False),
-            Peer("nearest in time", "No signal at all.", lambda episode: episode.query, True),
+            Peer("STF2M", "Ours.", None),
+            Peer("nearest in time", "No signal at all.", None, needs_support=True),
         ]
         return explain(peers, 5, 4, "It is strong here because of the blocks.")
 
     def test_names_every_row_and_the_interval(self, text):
-        heads = [line[:17].strip() for line in text.splitlines()]
+        heads = [line[:20].strip() for line in text.splitlines()]
         assert [head for head in heads if head] == ["STF2M", "nearest in time", "[95 % interval]"]
 
     def test_the_caution_stands_with_nearest_in_time(self, text):

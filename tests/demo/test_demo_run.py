@@ -17,12 +17,15 @@ from stf2m_sk import STF2MClassifier
 from stf2m_sk.__main__ import main
 from stf2m_sk.datasets import make_emotion_views
 from stf2m_sk.demo import peers
-from stf2m_sk.demo.protocol import Plan, make_plan
+from stf2m_sk.demo.peers import MODEL, UNLABELLED, Peer
+from stf2m_sk.demo.protocol import PeopleSplit
 from stf2m_sk.demo.recording import Recording
-from stf2m_sk.demo.run import median_person, prepare
+from stf2m_sk.demo.run import compare, median_person, prepare
+from stf2m_sk.model_selection import MajorityControl
+from stf2m_sk.model_selection._table import Table
 from stf2m_sk.views import Views
 
-TINY = {"max_epochs": 1, "n_kernels": 40, "hidden_dim": 8, "n_threads": 1}
+TINY = {"n_networks": 0, "n_kernels": 8, "n_patterns": 8, "n_threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ class Done(NamedTuple):
     """What one run of the command left."""
 
     recording: Recording
-    plan: Plan
+    split: PeopleSplit
     said: str
     progress: str
     output: Path
@@ -71,14 +74,14 @@ def done(arrays, tmp_path_factory):
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             main(["demo", "--data", str(data), "--output", str(output), "--seed", "1"])
-    recording, plan = prepare(data, output, seed=1)
+    recording, split = prepare(data, output, seed=1)
     model = stf2m_sk.load(output / "model.safetensors")
-    return Done(recording, plan, out.getvalue(), err.getvalue(), output, model)
+    return Done(recording, split, out.getvalue(), err.getvalue(), output, model)
 
 
 def row_of(table, name):
     """Cells of a row: what is a number, and a dash as None."""
-    line = next(line for line in table.splitlines() if line.startswith(name))
+    line = next(line for line in table.splitlines() if line.startswith(name + "  "))
     cells = re.findall(r"(–)|(\S+) \[(\S+), (\S+)\]", line)
     return [None if dash else tuple(map(float, numbers)) for dash, *numbers in cells]
 
@@ -87,11 +90,12 @@ class TestWhole:
     def test_every_row_has_four_cells_and_dashes_without_support(self, done):
         dashes = {
             name: [cell is None for cell in row_of(done.said, name)]
-            for name in ("STF2M", "random forest", "nearest in time", "majority")
+            for name in (MODEL, UNLABELLED, "random forest", "nearest in time", "majority")
         }
         assert dashes == {
-            "STF2M": [False] * 4,
-            "random forest": [True] + [False] * 3,
+            MODEL: [False] * 4,
+            UNLABELLED: [False] * 4,
+            "random forest": [False] * 4,
             "nearest in time": [True] + [False] * 3,
             "majority": [False] * 4,
         }
@@ -99,37 +103,44 @@ class TestWhole:
     def test_majority_is_chance(self, done):
         assert row_of(done.said, "majority") == [(0.5, 0.5, 0.5)] * 4
 
+    @pytest.mark.parametrize("name", [MODEL, UNLABELLED])
     @pytest.mark.parametrize(("column", "shots"), [(0, 0), (2, 2)])
-    def test_scores_are_those_of_the_saved_model(self, done, column, shots):
+    def test_scores_are_those_of_the_saved_model(self, done, name, column, shots):
         views, target = done.recording.views, done.recording.target
+        peers = [Peer(name, "", MajorityControl())]
+        peers += [Peer(UNLABELLED, "", MajorityControl())] * (name == MODEL)
+        episodes = compare(peers, done.recording, done.split, seed=1).rows
         means = []
-        for person in done.plan.new_people:
+        for person in done.split.new_people:
+            own = np.flatnonzero(done.recording.groups == person)
+            each = [own[target[own] == label] for label in np.unique(target)]
+            side = np.concatenate([rows[:3] for rows in each])  # the first half of six clips
             draws = []
-            for e in done.plan.episodes:
-                if e.person == person and e.shots == shots:
-                    model = done.model
-                    if shots:
-                        model = model.adapt(views[e.support], target[e.support])
-                    answered = model.predict(views[e.query])
-                    draws.append(balanced_accuracy_score(target[e.query], answered))
+            for e in episodes.where(estimator=name, person=person, shots=shots):
+                further = {"unlabelled": views[side]} if name == UNLABELLED else {}
+                model = done.model.adapt(**further) if further else done.model
+                if shots:
+                    support = e["support"]
+                    model = done.model.adapt(views[support], target[support], **further)
+                predicted = model.predict(views[e["query"]])
+                draws.append(balanced_accuracy_score(target[e["query"]], predicted))
             means.append(np.mean(draws))
-        assert row_of(done.said, "STF2M")[column][0] == pytest.approx(np.mean(means), abs=0.0051)
+        assert row_of(done.said, name)[column][0] == pytest.approx(np.mean(means), abs=0.0051)
 
     def test_says_who_is_new_and_who_is_skipped(self, done):
-        new = ", ".join(done.plan.new_people)
-        assert "  trained on     2 people\n" in done.said
-        assert f"  new people     {new}\n" in done.said
-        assert "  skipped        person_1, who lack two labels with three clips\n" in done.said
+        new = ", ".join(done.split.new_people)
+        assert "  trained on        2 people\n" in done.said
+        assert f"  new people        {new}\n" in done.said
+        assert "  skipped           person_1, who lack two labels with three clips\n" in done.said
 
     def test_says_what_the_numbers_are(self, done):
         assert "Balanced accuracy on 2 new people, mean [95 % interval]" in done.said
-        assert "nearest in time  No signal at all" in done.said
+        assert "nearest in time     No signal at all" in done.said
         assert "Student's t over the 2 new people" in done.said
         assert re.search(r"Training took \d+ s, the whole demo \d+ s", done.said)
 
-    def test_progress_is_on_stderr_alone(self, done):
-        assert "meta-training: 100%" in done.progress
-        assert "meta-training" not in done.said
+    def test_progress_is_not_on_stdout(self, done):
+        assert "%|" not in done.said
 
     def test_what_is_written_is_where_it_says(self, done):
         names = ["accuracy.png", "model.safetensors", "timeline.png"]
@@ -139,18 +150,25 @@ class TestWhole:
             assert (done.output / name).stat().st_size > 10_000
 
     def test_the_saved_model_is_the_population(self, done):
-        assert done.model.support_ is None
+        assert done.model.model_.support is None
         assert done.model.classes_.tolist() == np.unique(done.recording.target).tolist()
 
 
+class Comparison:
+    """What `median_person` reads of a comparison."""
+
+    def __init__(self, rows):
+        self.rows = Table(rows, "")
+
+
 class TestMedianPerson:
-    """With a classifier that always answers the same, and remembers what it was given."""
+    """With a classifier that always predicts the same, and remembers what it was given."""
 
     class Constant:
         classes_ = np.array(["a", "b"])
 
-        def adapt(self, X, y):
-            self.support = X["hr"].ravel(), y
+        def adapt(self, X, y, *, classes):
+            self.support = X["hr"].ravel(), y, classes
             return self
 
         def predict_proba(self, X):
@@ -164,30 +182,39 @@ class TestMedianPerson:
         views = Views({"hr": np.arange(len(target), dtype=float)[:, None, None]})
         return Recording("planted", views, target[order], groups[order], "clip", "")
 
+    def rows(self, recording, means):
+        """Two draws for each of the first people; other rows are in the way."""
+        rows = []
+        for i, mean in enumerate(means):
+            person = f"P{i:02d}"
+            own = np.flatnonzero(recording.groups == person)
+            for draw, score in enumerate((mean - 0.1, mean + 0.1)):
+                sides = {"support": own[draw : draw + 4], "query": own[12:]}
+                row = {"person": person, "draw": draw, "balanced_accuracy": score, **sides}
+                rows += [
+                    {"estimator": MODEL, "shots": 4, **row},
+                    {"estimator": MODEL, "shots": 2, **row, "balanced_accuracy": 1 - score},
+                    {"estimator": UNLABELLED, "shots": 4, **row, "balanced_accuracy": 1 - score},
+                ]
+        return Comparison(rows)
+
     @pytest.mark.parametrize(
         ("means", "middle"),
         [([0.5, 0.9, 0.6], 2), ([0.8, 0.7, 0.9], 0), ([0.1, 0.3], 0), ([0.4, 0.2, 0.3, 0.1], 1)],
     )
     def test_is_the_one_in_the_middle(self, recording, means, middle):
-        plan = make_plan(recording.target, recording.groups, seed=0)
-        people = [*plan.new_people, *recording.groups[plan.train[:1]]][: len(means)]
-        episodes = [plan.episodes[-1]._replace(person=person) for person in people]
-        scores = {("STF2M", 4): {p: [m - 0.1, m + 0.1] for p, m in zip(people, means, strict=True)}}
-        plan = plan._replace(episodes=episodes)
-        timeline = median_person(self.Constant(), recording, plan, scores)
-        assert timeline.person == people[middle]
+        timeline = median_person(self.Constant(), recording, self.rows(recording, means))
+        assert timeline.person == f"P{middle:02d}"
 
     def test_shows_all_clips_of_the_person_and_the_first_draw(self, recording):
-        plan = make_plan(recording.target, recording.groups, seed=0)
-        scores = {("STF2M", 4): {person: [0.5] for person in plan.new_people}}
         constant = self.Constant()
-        timeline = median_person(constant, recording, plan, scores)
-        rows = np.flatnonzero(recording.groups == timeline.person)
-        draws = [e for e in plan.episodes if e.person == timeline.person and e.shots == 4]
+        timeline = median_person(constant, recording, self.rows(recording, [0.5]))
+        rows = np.flatnonzero(recording.groups == "P00")
         assert timeline.true.tolist() == recording.target[rows].tolist()
-        assert rows[timeline.is_support].tolist() == draws[0].support.tolist()
-        assert rows[timeline.is_query].tolist() == draws[0].query.tolist()
-        assert constant.support[0].tolist() == draws[0].support.tolist()
+        assert rows[timeline.is_support].tolist() == rows[:4].tolist()
+        assert rows[timeline.is_query].tolist() == rows[12:].tolist()
+        assert constant.support[0].tolist() == rows[:4].tolist()
+        assert constant.support[2].tolist() == np.unique(constant.support[1]).tolist()
         assert timeline.is_right.tolist() == (timeline.true == "a").tolist()
 
 

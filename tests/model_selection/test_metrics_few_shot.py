@@ -24,7 +24,7 @@ CLASSES = np.array(["anger", "calm", "fear", "joy"])
 QUADRANTS = {"anger": (-1, 1), "calm": (0.5, -2), "fear": (-3, 4), "joy": (1, 1)}
 
 
-def answers(seed, n=40, classes=CLASSES):
+def predictions(seed, n=40, classes=CLASSES):
     generator = np.random.default_rng(seed)
     y_true = generator.choice(classes, size=n)
     return y_true, generator.dirichlet(np.ones(len(classes)), size=n)
@@ -40,7 +40,7 @@ def no_warnings():
 class TestAgainstScikitLearn:
     @pytest.mark.parametrize("seed", range(5))
     def test_all(self, seed):
-        y_true, y_prob = answers(seed)
+        y_true, y_prob = predictions(seed)
         y_pred = CLASSES[y_prob.argmax(axis=1)]
         expected = {
             "accuracy": sk.accuracy_score(y_true, y_pred),
@@ -53,7 +53,7 @@ class TestAgainstScikitLearn:
             assert METRICS[name](y_true, y_prob, CLASSES) == pytest.approx(value, abs=1e-12), name
 
     def test_a_query_that_lacks_classes(self):
-        y_true, y_prob = answers(0)
+        y_true, y_prob = predictions(0)
         keep = np.isin(y_true, ["calm", "joy"])
         y_true, y_prob = y_true[keep], y_prob[keep]
         y_pred = CLASSES[y_prob.argmax(axis=1)]
@@ -64,14 +64,14 @@ class TestAgainstScikitLearn:
         assert METRICS["balanced_accuracy"](y_true, y_prob, CLASSES) == pytest.approx(balanced)
         log_loss = sk.log_loss(y_true, y_prob, labels=CLASSES)
         assert METRICS["log_loss"](y_true, y_prob, CLASSES) == pytest.approx(log_loss)
-        # Only calm and joy are asked for: answers that name others cost recall.
+        # Only calm and joy are asked for: predictions that name others cost recall.
         f1 = sk.f1_score(y_true, y_pred, labels=["calm", "joy"], average=None).mean()
         assert METRICS["f1_macro"](y_true, y_prob, CLASSES) == pytest.approx(f1)
         top_2 = sk.top_k_accuracy_score(y_true, y_prob, k=2, labels=CLASSES)
         assert METRICS["top_2_accuracy"](y_true, y_prob, CLASSES) == top_2
 
     def test_float32_probabilities(self):
-        y_true, y_prob = answers(1)
+        y_true, y_prob = predictions(1)
         for name, metric in METRICS.items():
             single = metric(y_true, y_prob.astype(np.float32), CLASSES)
             assert single == pytest.approx(metric(y_true, y_prob, CLASSES), abs=1e-5), name
@@ -82,7 +82,7 @@ class TestLabelsThatTheClassifierLacks:
     y_prob = ((0.1, 0.9), (0.5, 0.5))
     classes = ("calm", "joy")
 
-    def test_the_answer_is_wrong(self):
+    def test_the_prediction_is_wrong(self):
         assert METRICS["accuracy"](self.y_true, self.y_prob, self.classes) == 0.5
         assert METRICS["balanced_accuracy"](self.y_true, self.y_prob, self.classes) == 0.5
 
@@ -98,7 +98,7 @@ class TestLabelsThatTheClassifierLacks:
 
 class TestFewClasses:
     def test_top_2_of_two_is_always_right(self):
-        y_true, y_prob = answers(0, classes=CLASSES[:2])
+        y_true, y_prob = predictions(0, classes=CLASSES[:2])
         assert METRICS["top_2_accuracy"](y_true, y_prob, CLASSES[:2]) == 1.0
 
     def test_one(self):
@@ -123,7 +123,7 @@ class TestCalibrationError:
 
     @pytest.mark.parametrize("n_bins", [1, 7, 15])
     def test_against_a_loop(self, n_bins):
-        y_true, y_prob = answers(3, n=200)
+        y_true, y_prob = predictions(3, n=200)
         confidence, right = y_prob.max(axis=1), CLASSES[y_prob.argmax(axis=1)] == y_true
         expected = 0.0
         for low, high in zip(
@@ -136,7 +136,7 @@ class TestCalibrationError:
         error = expected_calibration_error(y_true, y_prob, classes=CLASSES, n_bins=n_bins)
         assert error == pytest.approx(expected, abs=1e-12)
 
-    def test_answers_drawn_from_their_probabilities_are_calibrated(self):
+    def test_predictions_drawn_from_their_probabilities_are_calibrated(self):
         generator = np.random.default_rng(0)
         y_prob = generator.dirichlet(np.ones(3), size=50_000)
         drawn = (generator.uniform(size=(50_000, 1)) > y_prob.cumsum(axis=1)).sum(axis=1)
@@ -172,7 +172,7 @@ class TestQuadrants:
 
     def test_as_a_metric(self):
         metric = pickle.loads(pickle.dumps(quadrant_metric(QUADRANTS)))
-        y_true, y_prob = answers(0)
+        y_true, y_prob = predictions(0)
         expected = quadrant_accuracy(y_true, CLASSES[y_prob.argmax(axis=1)], quadrants=QUADRANTS)
         assert metric(y_true, y_prob, CLASSES) == expected
 
@@ -200,7 +200,7 @@ class TestQuadrants:
 
 class TestSoftLabels:
     def test_with_one_annotator_they_are_the_plain_metrics(self):
-        y_true, y_prob = answers(0)
+        y_true, y_prob = predictions(0)
         y_soft = (y_true[:, None] == CLASSES).astype(float)
         accuracy = METRICS["accuracy"](y_true, y_prob, CLASSES)
         assert soft_label_agreement(y_soft, y_prob) == pytest.approx(accuracy)
@@ -209,7 +209,7 @@ class TestSoftLabels:
 
     def test_they_are_means_over_the_annotators(self):
         generator = np.random.default_rng(0)
-        votes, y_prob = generator.choice(CLASSES, size=(5, 40)), answers(0)[1]
+        votes, y_prob = generator.choice(CLASSES, size=(5, 40)), predictions(0)[1]
         counts = (votes[:, :, None] == CLASSES).sum(axis=0)
         accuracy = np.mean([METRICS["accuracy"](vote, y_prob, CLASSES) for vote in votes])
         log_loss = np.mean([sk.log_loss(vote, y_prob, labels=CLASSES) for vote in votes])
@@ -298,7 +298,7 @@ class TestLaws:
     @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 10**6))
     def test_certain_and_right_is_best(self, seed):
-        y_true = answers(seed)[0]
+        y_true = predictions(seed)[0]
         certain = (y_true[:, None] == CLASSES).astype(float)
         for name, metric in METRICS.items():
             best = 0.0 if name in LOWER_IS_BETTER else 1.0
@@ -307,7 +307,7 @@ class TestLaws:
     @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 10**6))
     def test_quadrants_are_easier_than_labels(self, seed):
-        y_true, y_prob = answers(seed)
+        y_true, y_prob = predictions(seed)
         fine = METRICS["accuracy"](y_true, y_prob, CLASSES)
         assert quadrant_metric(QUADRANTS)(y_true, y_prob, CLASSES) >= fine
 

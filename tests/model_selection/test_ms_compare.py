@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -166,6 +167,47 @@ class TestStatistics:
             comparison.differences(reference="tree")
 
 
+class TestUnlabelled:
+    def test_by_name(self, table):
+        pair = {"with": shift_and_bayes(), "without": shift_and_bayes()}
+        found = compare(table, pair, unlabelled=["with"])
+        given = {name: set(found.rows.where(estimator=name)["n_unlabelled"]) for name in pair}
+        assert given == {"with": {9}, "without": {0}}
+        for name, unlabelled in (("with", True), ("without", False)):
+            alone = few_shot_score(
+                pair[name], **table, n_shot=(0, 1, 2), cv=4, n_draws=2, random_state=0,
+                unlabelled=unlabelled,
+            )  # fmt: skip
+            assert found.rows.where(estimator=name)["recall"] == alone.rows["recall"]
+        everybody = compare(table, pair, unlabelled=True)
+        assert set(everybody.rows["n_unlabelled"]) == {9}
+
+    def test_names_are_checked(self, table):
+        with pytest.raises(
+            ValueError, match=r"unlabelled=\['tree'\], but it must be True, False or"
+        ):
+            compare(table, unlabelled=["tree"])
+
+
+def shift_and_bayes():
+    """Its scaler adapts, so that it has a use for unlabelled clips."""
+    return make_pipeline(Shift(), GaussianNB())
+
+
+class Shift(TransformerMixin, BaseEstimator):
+    """Subtracts the mean of the clips that it was adapted to."""
+
+    def fit(self, X, y=None):
+        self.mean_ = X.mean(axis=0)
+        return self
+
+    def adapt(self, X, y=None):
+        return Shift().fit(X)
+
+    def transform(self, X):
+        return X - self.mean_
+
+
 class TestShows:
     def test_text_html_frame_plot(self, comparison):
         matplotlib.use("agg")
@@ -209,6 +251,7 @@ class TestCache:
             {"gap": 0},
             {"refit": "pooled"},
             {"support_weight": 2.0},
+            {"unlabelled": True},
             {"cv": 2},
             {"estimators": {"one": Counting(var_smoothing=1e-3)}},
             {"X": make_table()["X"] + 1e-12},
@@ -345,6 +388,7 @@ class TestKeys:
             partial(one_metric), partial(one_metric, classes=[1]), people.views,
             people.views[:5], people.new_views, FrozenEstimator(fitted), fitted,
             FrozenEstimator(fitted.adapt(people.new_views, people.new_target)),
+            FrozenEstimator(fitted.adapt(unlabelled=people.new_views)),
             FrozenEstimator(GaussianNB().fit([[0], [1]], [0, 1])),
             FrozenEstimator(GaussianNB().fit([[0], [2]], [0, 1])),
             np.random.RandomState(0), np.random.RandomState(1),

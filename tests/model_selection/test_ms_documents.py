@@ -12,18 +12,12 @@ import stf2m_sk
 from stf2m_sk import STF2MClassifier, datasets
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = {
-    "max_epochs": 1,
-    "n_kernels": 20,
-    "hidden_dim": 8,
-    "n_rules": 3,
-    "validation_fraction": 0.0,
-}
+SMALL = {"n_networks": 0, "n_kernels": 20, "n_patterns": 8}
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """The size of the network is all that changes."""
+    """The size of the classifier is all that changes."""
     monkeypatch.setattr(stf2m_sk, "STF2MClassifier", functools.partial(STF2MClassifier, **SMALL))
 
 
@@ -31,12 +25,15 @@ def test_recipes_run_in_their_order(small, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names: dict = {}
     for block in blocks:
         exec(compile(block, "docs/evaluation.md", "exec"), names)
     assert names["result"].unit == "people"
     assert names["result"].summary()["shots"] == [0, 1, 4]
+    assert (
+        min(names["recorded"].rows["n_unlabelled"]) > 0 == max(names["result"].rows["n_unlabelled"])
+    )
     assert set(names["search"].best_params_) == {"select__keep"}
     assert len(list((tmp_path / "scores").glob("*.json"))) == 6
     assert names["scored"].summary()["metric"][-1] == "quadrant"
@@ -53,9 +50,11 @@ def test_example_runs(small, monkeypatch, capsys):
     monkeypatch.setattr(datasets, "load_stress", lambda: type(stress)(**sample))
     runpy.run_path(str(ROOT / "examples" / "evaluate.py"), run_name="__main__")
     summary, differences, leaks = capsys.readouterr().out.split("\n\n")
-    wanted = ["ST-F2M", "shuffled labels", "forest", "nearest in time", "majority"]
+    wanted = [
+        "ST-F2M", "+ unlabelled", "shuffled labels", "forest", "nearest in time", "majority",
+    ]  # fmt: skip
     names = [line.split("  balanced_accuracy")[0].strip() for line in summary.splitlines()[2:]]
     assert names == np.repeat(wanted, 2).tolist()
     assert "majority  balanced_accuracy      4  0.250" in summary  # of four states
-    assert len(differences.splitlines()) == 2 + 2 * 4
+    assert len(differences.splitlines()) == 2 + 2 * 5
     assert leaks.startswith("No leakage found in 2 split(s).")

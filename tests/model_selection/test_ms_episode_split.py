@@ -35,7 +35,7 @@ def requests(draw):
 class TestLaws:
     @given(requests(), st.booleans())
     @settings(max_examples=50, deadline=None)
-    def test_an_episode_is_what_was_asked_for(self, request, with_contexts):
+    def test_an_episode_is_as_requested(self, request, with_contexts):
         labels, people, contexts = recording()
         splitter = EpisodeSplit(**request)
         contexts = contexts if with_contexts else None

@@ -13,7 +13,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stf2m_sk.model_selection import NewPersonSplit, NovelClassSplit, few_shot_score
+from stf2m_sk.model_selection import (
+    NewPersonSplit,
+    NovelClassSplit,
+    ShuffledLabels,
+    few_shot_score,
+)
 from stf2m_sk.preprocessing import ViewScaler
 
 
@@ -87,8 +92,8 @@ class TestProtocol:
         folds = list(NewPersonSplit(2, random_state=1).split(X, y, table["groups"]))
         for row in result.rows:
             rows = row["support"] if row["shots"] else folds[row["fold"]][0]
-            answered = LogisticRegression().fit(X[rows], y[rows]).predict(X[row["query"]])
-            expected = balanced_accuracy_score(y[row["query"]], answered)
+            predicted = LogisticRegression().fit(X[rows], y[rows]).predict(X[row["query"]])
+            expected = balanced_accuracy_score(y[row["query"]], predicted)
             assert row["balanced_accuracy"] == pytest.approx(expected)
 
     def test_pooled_weighs_the_support(self, table):
@@ -111,7 +116,7 @@ class TestProtocol:
         one, same, other = (score(table, GaussianNB(), random_state=seed) for seed in (0, 0, 1))
         assert one.summary().rows == same.summary().rows != other.summary().rows
 
-    def test_answers_with_support_are_among_its_classes(self, table):
+    def test_predictions_with_support_are_among_its_classes(self, table):
         options = {"n_way": 2, "n_query": 1, "refit": "pooled", "support_weight": 0.01}
         result = score(table, LogisticRegression(), scoring="log_loss", **options)
         two_way = result.rows.where(shots=1)["log_loss"]
@@ -123,7 +128,7 @@ class TestProtocol:
         options = {"cv": NovelClassSplit(2, random_state=0)}
         result = score(table, GaussianNB(), **options)
         assert {row["shots"] for row in result.rows} == {1, 2}
-        message = "no episode remains: .* only 0 shots of novel classes were asked for"
+        message = "no episode remains: .* only 0 shots of novel classes were requested"
         with pytest.raises(ValueError, match=message):
             score(table, GaussianNB(), n_shot=0, **options)
 
@@ -141,7 +146,7 @@ class TestProtocol:
         result = score(table, GaussianNB(), cv=[(np.arange(128), np.arange(128, 256))])
         assert result.unit == "folds"
         assert np.isnan(result.summary()["low"]).all()
-        with pytest.raises(ValueError, match="over='people' was asked for, but groups were not"):
+        with pytest.raises(ValueError, match="over='people' was given, but groups were not"):
             result.summary(over="people")
 
     def test_shrink_tells_who_was_skipped(self, table):
@@ -170,7 +175,8 @@ class TestClassifiers:
             support, query = row["support"], row["query"]
             known = fitted
             if row["shots"]:
-                known = fitted.adapt(people.views[support], people.target[support])
+                ways = np.unique(people.target[support])
+                known = fitted.adapt(people.views[support], people.target[support], classes=ways)
             probabilities = known.predict_proba(people.views[query])
             expected = log_loss(people.target[query], probabilities, labels=known.classes_)
             assert row["log_loss"] == pytest.approx(expected, rel=1e-9)
@@ -204,7 +210,7 @@ class TestClassifiers:
         piped = few_shot_score(steps, people.views, people.target, **options)
         assert bare.rows["log_loss"] == piped.rows["log_loss"]
 
-    def test_a_subclass_answers_by_its_own_verbs(self, people, fitted):
+    def test_a_subclass_predictions_by_its_own_verbs(self, people, fitted):
         class Certain(type(fitted)):
             def predict_proba(self, X):
                 return np.eye(len(self.classes_))[np.zeros(X.shape[0], dtype=int)]
@@ -260,7 +266,7 @@ class TestClassifiers:
         result = score(table, make_pipeline(scaler, GaussianNB()))
         population = make_pipeline(ViewScaler(), GaussianNB())
         assert result.summary().rows != score(table, population).summary().rows
-        with pytest.raises(ValueError, match="refit='pooled' was asked for a Pipeline of which"):
+        with pytest.raises(ValueError, match="refit='pooled' was given for a Pipeline of which"):
             score(table, make_pipeline(scaler, GaussianNB()), refit="pooled")
 
     def test_of_a_search_the_best_is_taken(self, table):
@@ -271,8 +277,8 @@ class TestClassifiers:
         frozen = FrozenEstimator(GaussianNB().fit(table["X"], table["y"]))
         result = score(table, frozen)
         for row in result.rows.where(shots=2):
-            answered = frozen.predict(table["X"][row["query"]])
-            expected = balanced_accuracy_score(table["y"][row["query"]], answered)
+            predicted = frozen.predict(table["X"][row["query"]])
+            expected = balanced_accuracy_score(table["y"][row["query"]], predicted)
             assert row["balanced_accuracy"] == pytest.approx(expected)
 
     def test_a_frozen_classifier_with_adapt_adapts(self, fitted, people):
@@ -280,9 +286,10 @@ class TestClassifiers:
         frozen = FrozenEstimator(fitted)
         result = few_shot_score(frozen, people.views, people.target, random_state=0, **options)
         row = result.rows[0]
-        adapted = fitted.adapt(people.views[row["support"]], people.target[row["support"]])
-        answered = adapted.predict(people.views[row["query"]])
-        expected = balanced_accuracy_score(people.target[row["query"]], answered)
+        labels = people.target[row["support"]]
+        adapted = fitted.adapt(people.views[row["support"]], labels, classes=np.unique(labels))
+        predicted = adapted.predict(people.views[row["query"]])
+        expected = balanced_accuracy_score(people.target[row["query"]], predicted)
         assert row["balanced_accuracy"] == pytest.approx(expected)
 
     def test_an_error_says_where(self, table):
@@ -290,6 +297,111 @@ class TestClassifiers:
             score(table, KNeighborsClassifier(30))
         assert "an episode of person" in caught.value.__notes__[0]
         assert "with 1 shot(s) (4 support clips)" in caught.value.__notes__[0]
+
+
+class Centred(ClassifierMixin, BaseEstimator):
+    """Nearest class mean; subtracts the mean of the person's unlabelled clips."""
+
+    def fit(self, X, y):
+        self.classes_, self.centre_ = np.unique(y), np.zeros(X.shape[1])
+        self.means_ = np.array([X[y == label].mean(axis=0) for label in self.classes_])
+        return self
+
+    def adapt(self, X=None, y=None, *, unlabelled=None, classes=None):
+        adapted = clone(self)
+        vars(adapted).update(vars(self))
+        if unlabelled is not None:
+            adapted.centre_ = unlabelled.mean(axis=0)
+        if X is not None:
+            adapted.fit(X - adapted.centre_, y).centre_ = adapted.centre_
+            assert adapted.classes_.tolist() == np.sort(classes).tolist()
+        return adapted
+
+    def predict(self, X):
+        away = np.linalg.norm(X[:, None] - self.centre_ - self.means_, axis=2)
+        return self.classes_[away.argmin(axis=1)]
+
+
+class TestUnlabelled:
+    @pytest.fixture
+    def no_contexts(self, table):
+        return table | {"contexts": None}
+
+    def test_the_whole_support_side_at_every_number_of_shots(self, no_contexts):
+        X, y, groups = (no_contexts[name] for name in ("X", "y", "groups"))
+        train, test = np.flatnonzero(groups < 4), np.flatnonzero(groups >= 4)
+        options = {"cv": [(train, test)], "unlabelled": True, "n_way": 3}
+        result = score(no_contexts, Centred(), **options)
+        for row in result.rows:
+            own = [np.flatnonzero((groups == row["person"]) & (y == label)) for label in "abcd"]
+            side = np.concatenate([rows[:4] for rows in own])  # the first half of eight clips
+            population, centre = Centred().fit(X[train], y[train]), X[side].mean(axis=0)
+            known = population
+            if row["shots"]:
+                rows = row["support"]
+                known = Centred().fit(X[rows] - centre, y[rows])
+            predicted = known.predict(X[row["query"]] - centre)
+            right = predicted == y[row["query"]]
+            recalls = {label: right[y[row["query"]] == label].mean() for label in row["recall"]}
+            assert row["recall"] == pytest.approx(recalls)
+            assert row["n_unlabelled"] == 16
+        without = score(no_contexts, Centred(), **options | {"unlabelled": False})
+        assert set(without.rows["n_unlabelled"]) == {0}
+        assert without.summary().rows != result.summary().rows
+        for one, other in zip(result.rows, without.rows, strict=True):
+            np.testing.assert_array_equal(one["query"], other["query"])
+
+    def test_with_contexts_it_is_what_was_dealt_to_the_support(self, table):
+        result = score(table, Centred(), unlabelled=True)
+        assert set(result.rows["n_unlabelled"]) == {16}
+
+    @pytest.mark.parametrize("refit", ["support", "pooled"])
+    def test_who_cannot_take_them_does_not_get_them(self, table, refit):
+        for classifier in (GaussianNB(), make_pipeline(StandardScaler(), GaussianNB())):
+            one, other = (
+                score(table, classifier, unlabelled=unlabelled, refit=refit)
+                for unlabelled in (True, False)
+            )
+            assert set(one.rows["n_unlabelled"]) == {0}
+            assert one.summary().rows == other.summary().rows
+
+    def test_in_a_pipeline(self, table):
+        X, groups = table["X"], table["groups"]
+        train, test = np.flatnonzero(groups < 4), np.flatnonzero(groups >= 4)
+        options = {"cv": [(train, test)], "unlabelled": True}
+        piped = score(table, make_pipeline(StandardScaler(), Centred()), **options)
+        by_hand = StandardScaler().fit(X[train]).transform(X)
+        alone = score(table | {"X": by_hand}, Centred(), **options)
+        assert piped.rows["recall"] == alone.rows["recall"]
+        assert piped.rows["n_unlabelled"] == alone.rows["n_unlabelled"]
+
+    def test_first_steps_adapt_to_them(self, no_contexts):
+        """Each person standardised by their support side, the classifier by none of it."""
+        X, y, groups = (no_contexts[name] for name in ("X", "y", "groups"))
+        train, test = np.flatnonzero(groups < 4), np.flatnonzero(groups >= 4)
+        Z = X.copy()
+        for person in range(8):
+            own = np.flatnonzero(groups == person)
+            side = np.concatenate([own[y[own] == label][:4] for label in "abcd"])
+            of = X[own if person < 4 else side]
+            Z[own] = (X[own] - of.mean(axis=0)) / of.std(axis=0)
+        options = {"cv": [(train, test)]}
+        expected = score(no_contexts | {"X": Z}, GaussianNB(), **options)
+        with sklearn.config_context(enable_metadata_routing=True):
+            scaler = ViewScaler(scope="person").set_fit_request(groups=True)
+            pipeline = make_pipeline(scaler.set_transform_request(groups=True), GaussianNB())
+            found = score(no_contexts, pipeline, unlabelled=True, **options)
+        assert set(found.rows["n_unlabelled"]) == {16}
+        assert found.rows["recall"] == expected.rows["recall"]
+
+    def test_shuffled_labels_hand_them_on(self, table):
+        result = score(table, ShuffledLabels(Centred(), random_state=0), unlabelled=True)
+        assert set(result.rows["n_unlabelled"]) == {16}
+        alone = score(table, Centred(), unlabelled=True)
+        zero = {"shots": 0}
+        assert result.rows.where(**zero)["recall"] == alone.rows.where(**zero)["recall"]
+        other = score(table, ShuffledLabels(GaussianNB(), random_state=0), unlabelled=True)
+        assert set(other.rows["n_unlabelled"]) == {0}
 
 
 class TestScoring:
@@ -339,7 +451,7 @@ class TestArguments:
             ({"n_draws": 0}, "n_draws=0, but it must be a whole number"),
             ({"refit": "both"}, "refit='both', but it must be 'support' or 'pooled'"),
             ({"support_weight": 0}, "support_weight=0, but it must be a number above 0"),
-            ({"groups": None}, "asks for folds of new people, but groups are not given"),
+            ({"groups": None}, "stands for folds of new people, but groups are not given"),
             ({"cv": 20}, "there are 8 people, but 20 folds need 20"),
         ],
     )

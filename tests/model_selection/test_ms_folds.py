@@ -77,7 +77,7 @@ class TestNewPerson:
             list(NewPersonSplit().split(None, [0, 1], [0, 1]))
 
     def test_too_few_folds(self):
-        with pytest.raises(ValueError, match="1 folds of people were asked for"):
+        with pytest.raises(ValueError, match="1 folds of people were requested"):
             list(NewPersonSplit(1).split(None, [0, 1], [0, 1]))
 
     def test_pickle_repr_and_grid_search(self):

@@ -1,4 +1,4 @@
-"""What importing costs, and what the room offers."""
+"""What importing costs, and what is offered."""
 
 import subprocess
 import sys
@@ -22,13 +22,13 @@ def loaded_by(module):
     return set(done.stdout.split())
 
 
-def test_the_package_does_not_load_the_room():
+def test_the_package_does_not_load_model_selection():
     loaded = loaded_by("stf2m_sk")
     assert "stf2m_sk.classifier" in loaded
     assert not any(name.startswith("stf2m_sk.model_selection") for name in loaded)
 
 
-def test_the_room_loads_nothing_heavy():
+def test_model_selection_loads_nothing_heavy():
     loaded = {name.partition(".")[0] for name in loaded_by("stf2m_sk.model_selection")}
     assert not loaded & {"skfuzzy", "matplotlib", "pandas", "aeon", "IPython"}
 

@@ -59,7 +59,7 @@ class TestStudentised:
         assert interval([0.5] * 8, method="studentised") == (0.5, 0.5)
 
     def test_too_few(self):
-        with pytest.raises(ValueError, match=r"asked for 5 unit\(s\), but it needs 6; use method="):
+        with pytest.raises(ValueError, match=r"given for 5 unit\(s\), but it needs 6; use method="):
             interval([0.1, 0.2, 0.3, 0.4, 0.5], method="studentised")
 
 

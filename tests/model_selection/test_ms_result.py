@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from stf2m_sk.model_selection import few_shot_score
+from stf2m_sk.model_selection import METRICS, few_shot_score, quadrant_metric
+
+
+def a_share(y_true, probabilities, classes):
+    return METRICS["accuracy"](y_true, probabilities, classes)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,23 @@ class TestResult:
         assert result.summary(over="folds")["n_folds"] == [2] * 6
         with pytest.raises(ValueError, match="over='days', but it must be one of"):
             result.summary(over="days")
+
+    def test_intervals_of_proportions_stay_inside_0_and_1(self):
+        y = np.tile(np.repeat(list("ab"), 4), 3)
+        X = (y == "a").astype(float)[:, None]
+        X[:8] = 0.5  # nothing is to be seen of the first of three people
+        options = {"groups": np.repeat(np.arange(3), 8), "n_shot": 0, "cv": 3, "random_state": 0}
+        scoring = {name: name for name in ("balanced_accuracy", "f1_weighted", "log_loss")}
+        scoring["quadrant"] = quadrant_metric({"a": "left", "b": "right"})
+        scoring["own"] = a_share
+        result = few_shot_score(GaussianNB(), X, y, scoring=scoring, **options)
+        summary = {row["metric"]: row for row in result.summary()}
+        for name in ("balanced_accuracy", "f1_weighted", "quadrant"):
+            assert 0 <= summary[name]["low"] < summary[name]["high"] == 1
+        for name in ("log_loss", "own"):  # of which nothing is known
+            row = summary[name]
+            assert row["mean"] - row["low"] == pytest.approx(row["high"] - row["mean"])
+        assert summary["own"]["high"] > 1
 
     def test_shows_itself(self, result):
         assert repr(result).splitlines()[0] == "Mean over people with 95% interval (t)"

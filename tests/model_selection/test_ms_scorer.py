@@ -7,6 +7,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import (
     GridSearchCV,
     RandomizedSearchCV,
@@ -88,6 +89,18 @@ class TestScore:
         value = scorer(fitted, people.views, people.target, people.groups)
         assert 0 <= value <= 1
         assert state_of(fitted) == before
+
+    def test_unlabelled_clips_are_the_support_side(self, fitted, people):
+        own = people.new_views, people.new_target
+        scorer = make_few_shot_scorer(n_shot=0, n_draws=1, gap=0, unlabelled=True, random_state=0)
+        sides = [np.flatnonzero(own[1] == label) for label in np.unique(own[1])]
+        half = np.concatenate([rows[: len(rows) // 2] for rows in sides])
+        rest = np.concatenate([rows[len(rows) // 2 :] for rows in sides])
+        person = fitted.adapt(unlabelled=own[0][half])
+        expected = balanced_accuracy_score(own[1][rest], person.predict(own[0][rest]))
+        assert scorer(fitted, *own) == pytest.approx(expected)
+        pipeline = Pipeline([("same", "passthrough"), ("clf", fitted)])
+        assert scorer(pipeline, *own) == pytest.approx(expected)
 
     def test_less_is_better_is_negated(self, table):
         X, y, groups, contexts = table.values()

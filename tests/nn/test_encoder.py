@@ -1,350 +1,236 @@
-"""The learned convolutions and their fusion, against a plain NumPy evaluation in float64."""
+"""Emotion networks: laws of masks, clips and modalities, and pooling against NumPy."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from stf2m_sk.nn.encoder import GatedTemporalBlock, ModalityEncoder, fuse
+from stf2m_sk.nn.encoder import (
+    EmotionNetwork,
+    MaskedBatchNorm,
+    ModalityEncoder,
+    NetworkEnsemble,
+    masked_moments,
+)
+from stf2m_sk.nn.signals import Signals
 
-laws = settings(deadline=None, max_examples=30)
+laws = settings(deadline=None, max_examples=20)
+CHANNELS, LENGTHS = [3, 1], [150, 8]
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def drawn(module, seed=0):
-    """The module in float64, every parameter drawn, none at its start value."""
+def make_signals(n_clips, lengths=LENGTHS, *, channels=CHANNELS, missing=0.2, seed=0):
+    """Standardised clips in float64, 0 where not measured; some lack a modality."""
     source = generator(seed)
+    values, frames = [], []
+    for n_channels, n_frames in zip(channels, lengths, strict=True):
+        frame = (torch.rand(n_clips, n_frames, generator=source) >= missing).double()
+        frame *= torch.rand(n_clips, 1, generator=source) >= missing
+        value = torch.randn(n_clips, n_channels, n_frames, generator=source).double()
+        values.append(value * frame[:, None])
+        frames.append(frame)
+    return Signals(tuple(values), tuple(frames), torch.stack([f.amax(1) for f in frames], 1))
+
+
+def make_network(channels=CHANNELS, lengths=LENGTHS, *, seed=0, dropout=0.1, n_classes=4):
+    """Ready to answer, with running moments and offsets as training leaves them."""
+    network = EmotionNetwork(
+        channels, lengths, n_classes, hidden_dim=6, generator=generator(seed), dropout=dropout
+    ).double()
     with torch.no_grad():
-        for parameter in module.double().parameters():
-            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=source))
-    return module
+        for name, tensor in network.state_dict().items():
+            noise = 0.3 * torch.randn(tensor.shape, generator=generator(seed + 1)).double()
+            tensor += noise.abs() if name.endswith("variance") else noise
+    return network.eval()
 
 
-def make_block(hidden_dim=8, *, dropout_share=0.2, seed=0):
-    block = GatedTemporalBlock(hidden_dim, dropout_share=dropout_share, generator=generator())
-    return drawn(block, seed)
-
-
-def make_encoder(n_channels=2, n_timesteps=20, *, n_blocks=2, dropout_share=0.2, seed=0, **parts):
-    encoder = ModalityEncoder(
-        n_channels,
-        n_timesteps,
-        hidden_dim=8,
-        embedding_dim=5,
-        n_blocks=n_blocks,
-        dropout_share=dropout_share,
-        generator=generator(),
-        **parts,
+def padded(signals, n_more):
+    return Signals(
+        tuple(F.pad(values, (0, n_more)) for values in signals.values),
+        tuple(F.pad(frames, (0, n_more)) for frames in signals.frames),
+        signals.present,
     )
-    return drawn(encoder, seed)
 
 
-def random_clips(n_clips, n_channels, n_frames, *, missing=0.3, seed=0):
-    """A signal with holes, 0 in the holes, and its frames; every clip has a measured frame."""
-    source = generator(seed)
-    frames = (torch.rand(n_clips, n_frames, generator=source) >= missing).double()
-    frames[torch.arange(n_clips), torch.randint(n_frames, (n_clips,), generator=source)] = 1.0
-    signal = torch.randn(n_clips, n_channels, n_frames, generator=source).double()
-    return signal * frames[:, None], frames
+NETWORK = make_network()
 
 
-# ---- the reference: one clip, one frame, one channel at a time ----
+class TestLaws:
+    @laws
+    @given(
+        st.integers(1, 5),
+        st.integers(1, 300),
+        st.integers(1, 20),
+        st.integers(0, 70),
+        st.integers(0, 10**6),
+    )
+    def test_trailing_frames_that_are_not_measured_change_nothing(self, n, t, s, more, seed):
+        signals = make_signals(n, [t, s], seed=seed)
+        torch.testing.assert_close(NETWORK(padded(signals, more)), NETWORK(signals))
 
+    @laws
+    @given(st.integers(1, 6), st.integers(1, 200), st.integers(0, 10**6))
+    def test_a_clip_does_not_depend_on_the_others(self, n, t, seed):
+        signals = make_signals(n, [t, 5], seed=seed)
+        each = [NETWORK(signals.take(torch.tensor([i]))) for i in range(n)]
+        torch.testing.assert_close(NETWORK(signals), torch.cat(each))
 
-def normed(x, layer):
-    weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
-    return (x - x.mean()) / np.sqrt(x.var() + layer.eps) * weight + bias
-
-
-def affine(x, layer):
-    bias = 0.0 if layer.bias is None else layer.bias.detach().numpy()
-    return layer.weight.detach().numpy() @ x + bias
-
-
-def plain_block(block, hidden, frames):
-    """One clip: hidden (n_frames, hidden_dim), frames (n_frames,)."""
-    n_frames, hidden_dim = hidden.shape
-    inputs = np.array([normed(h, block.norm) * f for h, f in zip(hidden, frames, strict=True)])
-    all_taps, out = block.taps.detach().numpy(), np.zeros_like(hidden)
-    for t in range(n_frames):
-        if not frames[t]:
-            continue
-        scaled = np.zeros(hidden_dim)
-        for channel in range(hidden_dim):
-            dilation = (1, 2, 4, 8)[channel * 4 // hidden_dim]
-            taps = all_taps[channel]
-            for tap in range(len(taps)):
-                s = t + dilation * (tap - len(taps) // 2)
-                if 0 <= s < n_frames:
-                    scaled[channel] += taps[tap] * inputs[s, channel]
-        mixed = affine(scaled, block.mix)
-        out[t] = hidden[t] + mixed[:hidden_dim] / (1 + np.exp(-mixed[hidden_dim:]))
-    return out
-
-
-def plain_places(n_places, usual, n_inputs):
-    octaves = 2.0 ** np.arange(n_inputs // 2)
-    return [
-        np.concatenate(
-            [np.sin(np.pi / 2 * t / usual * octaves), np.cos(np.pi / 2 * t / usual * octaves)]
+    @laws
+    @given(st.integers(1, 100), st.sampled_from([0.0, 7.0]), st.integers(0, 10**6))
+    def test_an_absent_modality_contributes_nothing(self, t, noise, seed):
+        signals = make_signals(3, [40, t], missing=0.0, seed=seed)
+        absent = signals._replace(
+            values=(signals.values[0], noise * torch.ones(3, 1, t).double()),
+            frames=(signals.frames[0], torch.zeros(3, t).double()),
+            present=torch.tensor([[1.0, 0.0]]).double().expand(3, 2),
         )
-        for t in range(n_places)
-    ]
+        own = NETWORK.encoders[0](signals.values[0], signals.frames[0])
+        torch.testing.assert_close(NETWORK(absent), NETWORK.head(F.relu(own)))
+
+    @laws
+    @given(st.floats(-5, 5), st.floats(0.5, 2), st.integers(0, 10**6))
+    def test_offset_and_gain_of_a_channel_only_move_its_level(self, offset, gain, seed):
+        signals = make_signals(2, [40, 5], missing=0.0, seed=seed)
+        encoder, seen = NETWORK.encoders[0], []
+        hook = encoder.stem[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        for values in (signals.values[0], gain * signals.values[0] + offset):
+            encoder(values, signals.frames[0])
+        hook.remove()
+        torch.testing.assert_close(*seen, atol=0.02, rtol=0)
 
 
-def plain_pool(encoder, hidden, frames):
-    """Heads of attention, mean and standard deviation over the measured patches."""
-    hidden = np.array([normed(h, encoder.norm) for h, f in zip(hidden, frames, strict=True) if f])
-    scores = np.array([affine(h, encoder.attention) for h in hidden])
-    heads = np.split(hidden, scores.shape[1], axis=1)
-    attended = []
-    for head, score in zip(heads, scores.T, strict=True):
-        weights = np.exp(score - score.max()) / np.exp(score - score.max()).sum()
-        attended.append((weights[:, None] * head).sum(0))
-    deviation = np.sqrt(hidden.var(axis=0) + 1e-5)
-    return np.concatenate([*attended, hidden.mean(0), deviation])
+@pytest.mark.parametrize("lengths", [[1, 1], [2, 9], [3000, 1]])
+@pytest.mark.parametrize("n_clips", [1, 3])
+@pytest.mark.parametrize("training", [False, True])
+def test_any_length_and_number_of_clips(lengths, n_clips, training):
+    network = make_network().train(training)
+    logits = network(make_signals(n_clips, lengths), generator() if training else None)
+    assert logits.shape == (n_clips, 4) and torch.isfinite(logits).all()
 
 
-def plain_encoder(encoder, signal, frames):
-    """One clip: signal (n_channels, n_frames), frames (n_frames,)."""
-    n_frames, size = signal.shape[1], encoder.patch
-    hidden, measured = [], []
-    places = plain_places(-(-n_frames // size), encoder.n_patches, encoder.position.in_features)
-    for place, start in zip(places, range(0, n_frames, size), strict=True):
-        patch = np.zeros((size, signal.shape[0]))
-        part = signal[:, start : start + size].T
-        patch[: len(part)] = part
-        measured.append(float(frames[start : start + size].any()))
-        value = affine(patch.ravel(), encoder.spatial)
-        value = value + affine(place, encoder.position)
-        hidden.append(value * measured[-1])
-    hidden = np.array(hidden)
-    for block in encoder.blocks:
-        hidden = plain_block(block, hidden, measured)
-    return affine(plain_pool(encoder, hidden, measured), encoder.out)
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("level", [0.0, 10.0])
+@pytest.mark.parametrize("measured", [0.0, 1.0])
+def test_constant_and_missing_modalities_give_finite_logits_and_gradients(
+    training, level, measured
+):
+    network = EmotionNetwork([2], [40], 3, hidden_dim=4, generator=generator()).train(training)
+    frames = torch.full((2, 40), measured)
+    signals = Signals((level * measured * torch.ones(2, 2, 40),), (frames,), frames[:, :1])
+    logits = network(signals)
+    logits.square().sum().backward()
+    assert torch.isfinite(logits).all()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
 
 
-class TestGatedTemporalBlock:
-    @settings(deadline=None, max_examples=10)
-    @given(st.integers(1, 20), st.sampled_from([0.0, 0.4, 1.0]), st.integers(0, 99))
-    def test_equals_the_plain_evaluation(self, n_frames, missing, seed):
-        block = make_block(seed=seed)
-        hidden, frames = random_clips(2, 8, n_frames, missing=missing, seed=seed)
-        out = block(hidden.transpose(1, 2), frames[..., None]).detach().numpy()
-        for i in range(2):
-            expected = plain_block(block, hidden[i].T.numpy(), frames[i].numpy())
-            np.testing.assert_allclose(out[i], expected, rtol=1e-9, atol=1e-11)
+def test_the_order_of_modalities_does_not_matter():
+    signals = make_signals(5)
+    turned = make_network(CHANNELS[::-1], LENGTHS[::-1])
+    turned.head.load_state_dict(NETWORK.head.state_dict())
+    for i in range(2):
+        turned.encoders[i].load_state_dict(NETWORK.encoders[1 - i].state_dict())
+    reverse = Signals(signals.values[::-1], signals.frames[::-1], signals.present.flip(1))
+    torch.testing.assert_close(turned(reverse), NETWORK(signals))
 
-    def test_not_measured_frames_stay_0(self):
-        hidden, frames = random_clips(3, 8, 12)
-        out = make_block()(hidden.transpose(1, 2), frames[..., None])
-        assert (out[frames == 0] == 0).all()
-        assert (out[frames == 1] != 0).all()
 
-    def test_taps_fill_the_interval_that_keeps_the_size_of_a_signal(self):
-        taps = GatedTemporalBlock(64, dropout_share=0.0, generator=generator()).taps.detach()
-        bound = taps.shape[1] ** -0.5
-        assert taps.abs().max() <= bound
-        assert taps.max() > 0.9 * bound and taps.min() < -0.9 * bound
+class TestRandomness:
+    def test_weights_come_from_the_generator_alone(self):
+        before = torch.get_rng_state()
+        first, again, other = (make_network(seed=seed).state_dict() for seed in (0, 0, 1))
+        assert torch.equal(torch.get_rng_state(), before)
+        assert all(torch.equal(first[name], again[name]) for name in first)
+        assert not torch.equal(first["head.weight"], other["head.weight"])
 
-    def test_dropout_touches_what_is_added_only(self):
-        block = make_block(dropout_share=0.5)
-        hidden, frames = random_clips(50, 8, 12, missing=0.0)
-        hidden = hidden.transpose(1, 2)
-        added = block(hidden, frames[..., None]) - hidden
-        noisy = block(hidden, frames[..., None], generator(1)) - hidden
-        kept = noisy.abs() > 1e-12
-        torch.testing.assert_close(noisy[kept], 2.0 * added[kept])
-        np.testing.assert_allclose(kept.double().mean().item(), 0.5, atol=0.03)
+    def test_no_generator_is_no_noise(self):
+        network, signals = make_network(dropout=0.5), make_signals(4)
+        before = torch.get_rng_state()
+        torch.testing.assert_close(network(signals), network(signals), rtol=0, atol=0)
+        noisy = network(signals, generator(1))
+        assert torch.equal(noisy, network(signals, generator(1)))
+        assert not torch.equal(noisy, network(signals))
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+class TestMaskedMoments:
+    @laws
+    @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 30), st.integers(0, 10**6))
+    def test_as_numpy_computes_them(self, n_clips, n_channels, n_frames, seed):
+        signals = make_signals(n_clips, [n_frames], channels=[n_channels], seed=seed)
+        mean, variance = masked_moments(signals.values[0], signals.frames[0])
+        for i in range(n_clips):
+            own = signals.values[0][i].numpy()[:, signals.frames[0][i].numpy() > 0]
+            expected = own if own.shape[1] else np.zeros((n_channels, 1))
+            np.testing.assert_allclose(mean[i, :, 0], expected.mean(1), atol=1e-12)
+            np.testing.assert_allclose(variance[i, :, 0], expected.var(1), atol=1e-12)
 
 
 class TestModalityEncoder:
+    def test_pooling_as_numpy_computes_it(self):
+        encoder, signals = NETWORK.encoders[0], make_signals(4, missing=0.3)
+        seen = []
+        hook = encoder.pooled_norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+        encoder(signals.values[0], signals.frames[0])
+        hook.remove()
+        pooled, measured = seen[0]
+        mean, variance = masked_moments(signals.values[0], signals.frames[0])
+        course = (signals.values[0] - mean) / (variance.sqrt() + 1e-3) * signals.frames[0][:, None]
+        hidden, frames = encoder._convolve(course, signals.frames[0], None)
+        for i in range(4):
+            own = hidden[i].detach().numpy()[:, frames[i].numpy() > 0]
+            if not own.shape[1]:
+                assert measured[i] == 0
+                continue
+            level = [mean[i, :, 0].numpy(), np.log(variance[i, :, 0].sqrt().numpy() + 1e-3)]
+            deviation = np.sqrt(own.var(1) + 1e-5)
+            expected = np.concatenate([own.mean(1), deviation, own.max(1), *level])
+            np.testing.assert_allclose(pooled[i].detach(), expected, atol=1e-10)
+
     @pytest.mark.parametrize(
-        ("n_timesteps", "n_frames"), [(20, 20), (20, 7), (20, 26), (1, 1), (1, 5), (1000, 131)]
+        ("n_timesteps", "strides"),
+        [(1, [1]), (30, [1]), (120, [2]), (240, [4]), (960, [4, 4]), (1920, [4, 4, 2])],
     )
-    def test_equals_the_plain_evaluation(self, n_timesteps, n_frames):
-        encoder = make_encoder(3, n_timesteps)
-        signal, frames = random_clips(3, 3, n_frames, missing=0.6)
-        out = encoder(signal, frames).detach().numpy()
-        for i in range(3):
-            expected = plain_encoder(encoder, signal[i].numpy(), frames[i].numpy())
-            np.testing.assert_allclose(out[i], expected, rtol=1e-8, atol=1e-10)
-
-    @pytest.mark.parametrize("temporal", [False, True])
-    @pytest.mark.parametrize(("n_timesteps", "n_frames"), [(20, 26), (1000, 31)])
-    def test_equals_the_plain_evaluation_without_a_part(self, n_timesteps, n_frames, temporal):
-        encoder = make_encoder(3, n_timesteps, temporal=temporal)
-        assert (encoder.patch > 1) == (temporal and n_timesteps > 100)
-        assert len(encoder.blocks) == (2 if temporal else 0)
-        signal, frames = random_clips(2, 3, n_frames, missing=0.4)
-        out = encoder(signal, frames).detach().numpy()
-        for i in range(2):
-            clip = signal[i].numpy(), frames[i].numpy()
-            expected = plain_encoder(encoder, *clip)
-            np.testing.assert_allclose(out[i], expected, rtol=1e-8, atol=1e-10)
-
-    @pytest.mark.parametrize("n_timesteps", [20, 1000])
-    def test_without_temporal_convolutions_the_order_of_frames_is_lost(self, n_timesteps):
-        parts = {"hidden_dim": 8, "embedding_dim": 5, "n_blocks": 2, "dropout_share": 0.0}
-        signal, frames = random_clips(3, 2, 40)
-        order = torch.rand(3, 40, generator=generator(1)).argsort(1)
-        shuffled = signal.gather(2, order[:, None].expand_as(signal)), frames.gather(1, order)
-        for temporal in (False, True):
-            source = generator()
-            encoder = ModalityEncoder(
-                2, n_timesteps, **parts, temporal=temporal, generator=source
-            ).double()
-            # No training gives places in time a weight.
-            assert encoder.position.weight.requires_grad == temporal
-            assert (encoder.position.weight == 0).all()
-            difference = (encoder(*shuffled) - encoder(signal, frames)).abs().max()
-            assert difference > 1e-3 if temporal else difference < 1e-12
-
-    def test_a_long_clip_is_cut_into_patches(self):
-        # Otherwise the evaluation above would never be asked about a patch.
-        assert make_encoder(3, 1000).patch > 1
-        assert make_encoder(3, 20).patch == 1
-
-    @laws
-    @given(
-        st.sampled_from([1, 20, 1000]), st.integers(1, 30), st.integers(1, 90), st.integers(0, 99)
-    )
-    def test_trailing_padding_changes_nothing(self, n_timesteps, n_frames, n_more, seed):
-        encoder = make_encoder(2, n_timesteps, seed=seed)
-        signal, frames = random_clips(3, 2, n_frames, seed=seed)
-        pad = torch.nn.functional.pad
-        longer = encoder(pad(signal, (0, n_more)), pad(frames, (0, n_more)))
-        torch.testing.assert_close(longer, encoder(signal, frames), rtol=0, atol=1e-10)
-
-    @laws
-    @given(st.integers(1, 9), st.integers(1, 30), st.integers(0, 99))
-    def test_clips_do_not_influence_each_other(self, n_clips, n_frames, seed):
-        encoder = make_encoder(seed=seed)
-        signal, frames = random_clips(n_clips, 2, n_frames, seed=seed)
-        together = encoder(signal, frames)
-        alone = [encoder(signal[[i]], frames[[i]]) for i in range(n_clips)]
-        torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-10)
-
-    def test_starts_without_a_preference_for_a_place_in_time(self):
-        encoder = ModalityEncoder(
-            2,
-            60,
-            hidden_dim=8,
-            embedding_dim=5,
-            n_blocks=1,
-            dropout_share=0.0,
-            generator=generator(),
-        ).double()
-        signal, frames = torch.zeros(2, 2, 60).double(), torch.zeros(2, 60).double()
-        signal[0, :, :5] = signal[1, :, 40:45] = torch.randn(2, 5, generator=generator()).double()
-        frames[0, :5] = frames[1, 40:45] = 1.0
-        early, late = encoder(signal, frames)
-        torch.testing.assert_close(early, late, rtol=0, atol=1e-10)
-        drawn(encoder)  # the place is there to be learned
-        early, late = encoder(signal, frames)
-        assert (early - late).abs().max() > 1e-3
-
-    def test_a_clip_without_a_measured_frame_is_defined(self):
-        signal, frames = random_clips(3, 2, 20)
-        frames[1] = signal[1] = 0.0
-        frames.requires_grad_(False)
-        encoder = make_encoder()
-        out = encoder(signal, frames)
-        assert out.isfinite().all()
-        out.sum().backward()
-        assert all(parameter.grad.isfinite().all() for parameter in encoder.parameters())
-
-    def test_dropout_only_with_a_generator(self):
-        encoder = make_encoder()
-        signal, frames = random_clips(3, 2, 20)
-        before = torch.get_rng_state()
-        plain = encoder(signal, frames)
-        assert torch.equal(encoder.train()(signal, frames), plain)
-        assert torch.equal(encoder.eval()(signal, frames), plain)
-        noisy = encoder(signal, frames, generator(1))
-        assert torch.equal(encoder(signal, frames, generator(1)), noisy)
-        assert not torch.equal(encoder(signal, frames, generator(2)), noisy)
-        assert not torch.equal(noisy, plain)
-        assert torch.equal(torch.get_rng_state(), before)
-
-    def test_dropout_reaches_the_last_layer_too(self):
-        encoder = make_encoder(n_blocks=0, dropout_share=0.5)
-        signal, frames = random_clips(3, 2, 20)
-        assert not torch.equal(encoder(signal, frames, generator()), encoder(signal, frames))
-
-    def test_the_seed_decides_the_start(self):
-        sizes = {"hidden_dim": 8, "embedding_dim": 5, "n_blocks": 1, "dropout_share": 0.0}
-        before = torch.get_rng_state()
-        first, again, other = (
-            ModalityEncoder(2, 20, **sizes, generator=generator(seed)).state_dict()
-            for seed in (1, 1, 2)
+    def test_long_clips_are_brought_to_about_64_positions(self, n_timesteps, strides):
+        encoder = ModalityEncoder(2, n_timesteps, hidden_dim=4, dropout=0.0, generator=generator())
+        assert encoder.strides == strides
+        hidden, frames = encoder._convolve(
+            torch.ones(1, 2, n_timesteps), torch.ones(1, n_timesteps), None
         )
-        assert torch.equal(torch.get_rng_state(), before)
-        assert all(torch.equal(first[name], again[name]) for name in first)
-        assert not torch.equal(first["spatial.weight"], other["spatial.weight"])
+        assert hidden.shape[2] == frames.shape[1] == -(-n_timesteps // np.prod(strides))
 
-    def test_every_parameter_gets_a_gradient(self):
-        encoder = make_encoder()
-        encoder(*random_clips(3, 2, 20)).square().sum().backward()
-        assert all((parameter.grad != 0).any() for parameter in encoder.parameters())
+    @pytest.mark.parametrize(("n_channels", "width"), [(1, 32), (3, 32), (5, 48), (40, 64)])
+    def test_few_channels_get_narrower_convolutions(self, n_channels, width):
+        encoder = ModalityEncoder(n_channels, 30, hidden_dim=64, dropout=0.0, generator=generator())
+        assert encoder.blocks[0].out_channels == width and encoder.out.out_features == 64
 
 
-@st.composite
-def modality_embeddings(draw):
-    """Embeddings (n_clips, n_modalities, dim) and which are present, at least one a clip."""
-    n_clips, n_modalities, dim = (draw(st.integers(*r)) for r in [(1, 4), (1, 5), (2, 8)])
-    source = generator(draw(st.integers(0, 2**32 - 1)))
-    embeddings = 3.0 + torch.randn(n_clips, n_modalities, dim, generator=source).double()
-    present = (torch.rand(n_clips, n_modalities, generator=source) < 0.5).double()
-    present[torch.arange(n_clips), torch.randint(n_modalities, (n_clips,), generator=source)] = 1.0
-    return embeddings, present
+class TestMaskedBatchNorm:
+    def test_training_uses_the_moments_of_measured_clips(self):
+        norm = MaskedBatchNorm(3).double()
+        vectors = torch.randn(6, 3, generator=generator()).double()
+        measured = torch.tensor([1.0, 1, 0, 1, 0, 1])[:, None].double()
+        normed = norm(vectors, measured).detach().numpy()
+        own = vectors.numpy()[[0, 1, 3, 5]]
+        expected = (own - own.mean(0)) / np.sqrt(own.var(0) + 1e-5)
+        np.testing.assert_allclose(normed[[0, 1, 3, 5]], expected)
+        assert (normed[[2, 4]] == 0).all()
+        np.testing.assert_allclose(norm.mean, 0.1 * own.mean(0))
+        np.testing.assert_allclose(norm.variance, 0.9 + 0.1 * own.var(0))
+
+    @pytest.mark.parametrize("n_measured", [0, 1])
+    def test_a_batch_of_one_clip_leaves_the_moments_alone(self, n_measured):
+        norm = MaskedBatchNorm(2)
+        measured = torch.tensor([[float(n_measured)], [0.0]])
+        norm(torch.full((2, 2), 5.0), measured)
+        assert (norm.mean == 0).all() and (norm.variance == 1).all()
 
 
-class TestFuse:
-    @laws
-    @given(modality_embeddings())
-    def test_equals_the_standardised_mean(self, case):
-        embeddings, present = case
-        fused = fuse(embeddings, present).numpy()
-        for i in range(len(fused)):
-            mean = embeddings[i][present[i] > 0].numpy().mean(axis=0)
-            # 1e-5 is the floor that layer normalisation adds to a variance
-            expected = (mean - mean.mean()) / np.sqrt((mean.var() + 1e-5) * len(mean))
-            np.testing.assert_allclose(fused[i], expected, atol=1e-12)
-
-    @laws
-    @given(modality_embeddings(), st.randoms(use_true_random=False))
-    def test_order_of_the_modalities_does_not_matter(self, case, random):
-        embeddings, present = case
-        order = random.sample(range(present.shape[1]), present.shape[1])
-        permuted = fuse(embeddings[:, order], present[:, order])
-        torch.testing.assert_close(permuted, fuse(embeddings, present), rtol=0, atol=1e-12)
-
-    @laws
-    @given(modality_embeddings(), st.floats(-1e6, 1e6))
-    def test_numbers_of_an_absent_modality_are_ignored(self, case, number):
-        embeddings, present = case
-        changed = torch.where(present[..., None] > 0, embeddings, number)
-        assert torch.equal(fuse(changed, present), fuse(embeddings, present))
-
-    @laws
-    @given(modality_embeddings())
-    def test_mean_0_and_length_1(self, case):
-        fused = fuse(*case)
-        torch.testing.assert_close(
-            fused.mean(1), torch.zeros(len(fused)).double(), atol=1e-12, rtol=0
-        )
-        assert (fused.norm(dim=1) <= 1 + 1e-12).all()
-
-    def test_length_is_1_whatever_the_scale(self):
-        embeddings = torch.randn(20, 3, 6, generator=generator()).double()
-        for scale in (1.0, 1e4):
-            length = fuse(scale * embeddings, torch.ones(20, 3).double()).norm(dim=1)
-            torch.testing.assert_close(length, torch.ones(20).double(), atol=1e-3, rtol=0)
-
-    def test_a_clip_without_modalities_is_0(self):
-        assert (fuse(torch.randn(2, 3, 4, generator=generator()), torch.zeros(2, 3)) == 0).all()
+def test_the_ensemble_answers_with_the_mean_of_the_log_probabilities():
+    networks = [make_network(seed=seed) for seed in range(3)]
+    signals = make_signals(5)
+    expected = np.mean([F.log_softmax(n(signals), 1).detach().numpy() for n in networks], axis=0)
+    np.testing.assert_allclose(NetworkEnsemble(networks)(signals).detach(), expected)

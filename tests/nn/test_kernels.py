@@ -1,4 +1,4 @@
-"""Random kernels, against plain NumPy loops in float64."""
+"""Ramp rules, against plain NumPy loops in float64."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stf2m_sk.nn.kernels import RandomKernels
+from stf2m_sk.nn.kernels import RampRules
 
 laws = settings(deadline=None, max_examples=30)
 
@@ -23,13 +23,13 @@ def random_clips(n_clips, n_channels, n_frames, *, missing=0.3, seed=0, dtype=to
     return signal * frames[:, None], frames
 
 
-def make_kernels(n_channels, n_timesteps, n_kernels, n_biases, *, seed=0, **reach):
-    """Float64 kernels with drawn biases and ramps."""
+def make_kernels(n_channels, n_timesteps, n_kernels, n_ramps, *, seed=0, **reach):
+    """Float64 kernels with drawn ramps."""
     source = generator(seed)
-    sizes = {"n_kernels": n_kernels, "n_biases": n_biases, **reach}
-    kernels = RandomKernels(n_channels, n_timesteps, **sizes, generator=source).double()
-    kernels.biases.copy_(torch.randn(n_kernels, n_biases, generator=source))
-    kernels.ramps.copy_(0.2 + torch.rand(n_kernels, generator=source))
+    sizes = {"n_kernels": n_kernels, "n_ramps": n_ramps, **reach}
+    kernels = RampRules(n_channels, n_timesteps, **sizes, generator=source).double()
+    kernels.lower.copy_(torch.randn(n_kernels, n_ramps, generator=source))
+    kernels.width.copy_(0.2 + torch.rand(n_kernels, n_ramps, generator=source))
     return kernels
 
 
@@ -49,21 +49,19 @@ def loop_responses(kernels, signal):
     return responses
 
 
-def loop_features(kernels, signal, frames):
-    """Evaluate the documented features term by term."""
-    biases, ramps = kernels.biases.numpy(), kernels.ramps.numpy()
+def loop_strengths(kernels, signal, frames):
+    """Evaluate the documented equation term by term."""
+    lower, width = kernels.lower.numpy(), kernels.width.numpy()
     responses = loop_responses(kernels, signal)
-    n_kernels, n_biases = biases.shape
-    features = np.zeros((len(signal), n_kernels, n_biases))
+    strengths = np.zeros((len(signal), *lower.shape))
     for i in range(len(signal)):
         read = [t for t in range(0, signal.shape[2], kernels.stride) if frames[i, t] > 0]
-        for k in range(n_kernels):
-            for j in range(n_biases):
-                # biases are in units of the ramp's width
-                heights = [responses[i, k, t] / ramps[k] - biases[k, j] + 0.5 for t in read]
+        for k in range(lower.shape[0]):
+            for j in range(lower.shape[1]):
+                heights = [(responses[i, k, t] - lower[k, j]) / width[k, j] for t in read]
                 if read:
-                    features[i, k, j] = np.clip(heights, 0, 1).mean()
-    return features.reshape(len(signal), -1)
+                    strengths[i, k, j] = np.clip(heights, 0, 1).mean()
+    return strengths.reshape(len(signal), -1)
 
 
 @st.composite
@@ -87,16 +85,16 @@ def cases(draw):
     return kernels, signal, frames
 
 
-class TestFeatures:
+class TestStrengths:
     @settings(deadline=None, max_examples=20)
     @given(cases())
     def test_equal_loops(self, case):
         kernels, signal, frames = case
-        features = kernels(signal, frames)
-        assert features.dtype == torch.float64
-        assert features.shape == (3, kernels.n_features)
-        expected = loop_features(kernels, signal.numpy(), frames.numpy())
-        np.testing.assert_allclose(features.numpy(), expected, rtol=1e-9, atol=1e-12)
+        strengths = kernels(signal, frames)
+        assert strengths.dtype == torch.float64
+        assert strengths.shape == (3, kernels.n_rules)
+        expected = loop_strengths(kernels, signal.numpy(), frames.numpy())
+        np.testing.assert_allclose(strengths.numpy(), expected, rtol=1e-9, atol=1e-12)
 
     def test_a_long_clip_is_read_in_strides(self):
         # Otherwise the loop above would never be asked about a stride.
@@ -116,9 +114,9 @@ class TestFeatures:
     def test_lie_between_0_and_1_and_are_0_where_nothing_is_measured(self, case):
         kernels, signal, frames = case
         frames[0], signal[0] = 0, 0
-        features = kernels(signal, frames)
-        assert ((features >= 0) & (features <= 1 + 1e-12)).all()
-        assert (features[0] == 0).all()
+        strengths = kernels(signal, frames)
+        assert ((strengths >= 0) & (strengths <= 1 + 1e-12)).all()
+        assert (strengths[0] == 0).all()
 
     @pytest.mark.parametrize(
         ("n_clips", "n_frames"), [(1, 20), (31, 20), (32, 20), (33, 20), (5, 30_000), (2, 70_000)]
@@ -145,7 +143,7 @@ class TestFeatures:
 
     def test_printing_says_the_sizes(self):
         kernels = make_kernels(2, 1000, 5, 3)
-        assert f"n_kernels=5, n_biases=3, stride={kernels.stride}" in repr(kernels)
+        assert f"n_kernels=5, n_ramps=3, stride={kernels.stride}" in repr(kernels)
 
 
 class TestStart:
@@ -153,6 +151,7 @@ class TestStart:
         taps = make_kernels(3, 50, 400, 2).taps
         torch.testing.assert_close(taps.norm(dim=1), torch.ones(400).double(), rtol=0, atol=1e-6)
         sees_level = taps.mean(1).abs() > 1e-7
+        assert torch.equal(sees_level.repeat_interleave(2), make_kernels(3, 50, 400, 2).sees_level)
         assert 0.2 < sees_level.double().mean() < 0.4
         # The level is as large as a tap, 1 / 3 of the norm before it was added.
         assert 0.15 < taps.mean(1)[sees_level].abs().median() < 0.3
@@ -168,31 +167,32 @@ class TestStart:
         assert n_changed > 20
 
     @pytest.mark.parametrize("n_channels", [1, 2, 5, 30])
-    def test_every_kernel_hears_one_to_nine_channels(self, n_channels):
-        n_heard = (make_kernels(n_channels, 50, 400, 1).mixtures != 0).sum(1)
+    def test_every_kernel_mixes_one_to_nine_channels(self, n_channels):
+        n_mixed = (make_kernels(n_channels, 50, 400, 1).mixtures != 0).sum(1)
         most = min(n_channels, 9)
-        counts = torch.bincount(n_heard, minlength=most + 1)
-        assert n_heard.min() == 1 and n_heard.max() == most
+        counts = torch.bincount(n_mixed, minlength=most + 1)
+        assert n_mixed.min() == 1 and n_mixed.max() == most
         # Few channels are likelier.
         assert counts[1] == counts.max()
 
     @pytest.mark.parametrize("most_mixed", [1, 2, 4])
-    def test_every_kernel_hears_as_many_channels_as_it_may(self, most_mixed):
+    def test_every_kernel_mixes_as_many_channels_as_it_may(self, most_mixed):
         mixtures = make_kernels(30, 50, 400, 1, most_mixed=most_mixed).mixtures
-        n_heard = (mixtures != 0).sum(1)
-        assert n_heard.unique().tolist() == list(range(1, most_mixed + 1))
+        n_mixed = (mixtures != 0).sum(1)
+        assert n_mixed.unique().tolist() == list(range(1, most_mixed + 1))
         assert (mixtures != 0).any(0).all()
 
     def test_one_channel_each_leaves_no_spatial_convolution(self):
         kernels = make_kernels(4, 30, 12, 2, most_mixed=1)
         signal, frames = random_clips(5, 4, 30)
+        kernels.calibrate(signal, frames)
         here, changes = kernels(signal, frames), []
         for channel in range(4):
             moved = signal.clone()
             moved[:, channel] += 0.3 * frames
             changes.append((kernels(moved, frames) != here).any(0))
-        heard = (kernels.mixtures != 0).repeat_interleave(2, dim=0).T
-        assert torch.equal(torch.stack(changes), heard)
+        mixed = (kernels.mixtures != 0).repeat_interleave(2, dim=0).T
+        assert torch.equal(torch.stack(changes), mixed)
 
     def test_one_tap_leaves_no_temporal_convolution(self):
         kernels = make_kernels(3, 30, 12, 2, n_taps=1)
@@ -203,15 +203,13 @@ class TestStart:
         answer = kernels(shuffled, frames.gather(1, order))
         torch.testing.assert_close(answer, kernels(signal, frames), rtol=0, atol=1e-12)
 
-    def test_every_channel_is_heard(self):
+    def test_every_channel_is_mixed_in(self):
         assert (make_kernels(30, 50, 400, 1).mixtures != 0).any(0).all()
 
     @laws
     @given(st.integers(1, 3000), st.integers(1, 60))
     def test_dilations_share_the_kernels_and_fit_into_the_clip(self, n_timesteps, n_kernels):
-        kernels = RandomKernels(
-            1, n_timesteps, n_kernels=n_kernels, n_biases=1, generator=generator()
-        )
+        kernels = RampRules(1, n_timesteps, n_kernels=n_kernels, n_ramps=1, generator=generator())
         dilations = [dilation for dilation, _ in kernels.dilations]
         rows = [row for _, part in kernels.dilations for row in range(part.start, part.stop)]
         assert rows == list(range(n_kernels))
@@ -246,60 +244,54 @@ def measured_responses(kernels, signal, frames):
 
 class TestCalibrate:
     @pytest.mark.parametrize(("n_timesteps", "n_frames"), [(25, 25), (1000, 150)])
-    def test_biases_are_evenly_spread_quantiles_of_the_measured_responses(
-        self, n_timesteps, n_frames
-    ):
-        n_kernels, n_biases = 12, 3
-        kernels = make_kernels(2, n_timesteps, n_kernels, n_biases)
+    def test_ramps_run_between_quantiles_of_the_measured_responses(self, n_timesteps, n_frames):
+        n_kernels, n_ramps = 12, 3
+        kernels = make_kernels(2, n_timesteps, n_kernels, n_ramps)
         signal, frames = random_clips(12, 2, n_frames, missing=0.4)
         kernels.calibrate(signal, frames)
         responses = measured_responses(kernels, signal, frames)
-        biases = (kernels.biases * kernels.ramps[:, None]).numpy()
-        n = responses.shape[1] - 1
-        levels = np.array(
-            [
-                [(r < b - 1e-9).sum() / n for b in bias]
-                for r, bias in zip(responses, biases, strict=True)
-            ]
-        )
-        # Each bias of a kernel is a response, in a band of quantiles of its own ...
-        distance = np.abs(responses[:, None] - biases[..., None]).min(-1)
-        np.testing.assert_allclose(distance, 0, atol=1e-9)
-        bands = np.arange(n_biases) / n_biases
-        assert (levels >= bands - 1 / n).all()
-        assert (levels <= bands + 1 / n_biases + 1 / n).all()
-        # ... and together the kernels leave no wide gap between 0 and 1.
-        gaps = np.diff(np.concatenate([[0], np.sort(levels.ravel()), [1]]))
-        assert gaps.max() < 3 / levels.size + 1 / n
+        n_positions = -(-n_frames // kernels.stride)
+        half = min(0.2, 8 / n_positions)
+        for k in range(n_kernels):
+            ordered = np.sort(responses[k])
+            for j in range(n_ramps):
+                centre = (j + k * (5**0.5 - 1) / 2 % 1) / n_ramps
+                levels = np.clip([centre - half, centre + half], 0, 1)
+                places = levels * (len(ordered) - 1)
+                ends = kernels.lower[k, j], kernels.lower[k, j] + kernels.width[k, j]
+                for end, place in zip(ends, places, strict=True):
+                    assert ordered[int(np.floor(place))] - 1e-9 <= end
+                    assert end <= ordered[int(np.ceil(place))] + 1e-9
 
-    def test_ramps_are_one_share_of_the_spread_of_every_kernel(self):
-        kernels = make_kernels(2, 40, 10, 2)
-        signal, frames = random_clips(8, 2, 40)
+    def test_centres_of_ramps_leave_no_wide_gap_between_quantiles(self):
+        kernels = make_kernels(1, 400, 12, 3)
+        signal, frames = random_clips(20, 1, 400, missing=0.0)
         kernels.calibrate(signal, frames)
-        spread = measured_responses(kernels, signal, frames).std(axis=1)
-        shares = kernels.ramps.numpy() / spread
-        np.testing.assert_allclose(shares, shares[0], rtol=1e-9)
-        assert 0 < shares[0] < 1
+        responses = measured_responses(kernels, signal, frames)
+        middle = (kernels.lower + kernels.width / 2).numpy()
+        levels = [(r < m).mean() for r, ms in zip(responses, middle, strict=True) for m in ms]
+        gaps = np.diff(np.concatenate([[0], np.sort(levels), [1]]))
+        assert gaps.max() < 3 / len(levels)
 
     def test_few_frames_get_a_wider_ramp(self):
-        shares = []
-        for n_frames in (1, 4, 60):
+        widths = []
+        for n_frames in (20, 100, 400):
             kernels = make_kernels(2, n_frames, 10, 2)
-            signal, frames = random_clips(40, 2, n_frames, missing=0.0)
+            signal, frames = random_clips(20, 2, n_frames, missing=0.0)
             kernels.calibrate(signal, frames)
-            spread = measured_responses(kernels, signal, frames).std(axis=1)
-            shares.append((kernels.ramps.numpy() / spread)[0])
-        assert shares[0] > shares[1] > shares[2]
+            spread = measured_responses(kernels, signal, frames).std(axis=1)[:, None]
+            widths.append((kernels.width.numpy() / spread).mean())
+        assert widths[0] > widths[1] > widths[2]
 
-    def test_mean_features_are_the_complements_of_the_levels(self):
-        kernels = make_kernels(1, 60, 10, 4)
-        signal, frames = random_clips(40, 1, 60, missing=0.0)
+    def test_mean_strengths_are_the_shares_above_the_middle_of_the_ramp(self):
+        kernels = make_kernels(1, 200, 10, 4)
+        signal, frames = random_clips(40, 1, 200, missing=0.0)
         kernels.calibrate(signal, frames)
         means = kernels(signal, frames).mean(0).reshape(10, 4)
         assert (means.diff(dim=1) < 0).all()
         responses = measured_responses(kernels, signal, frames)
-        above = responses[:, None] > (kernels.biases * kernels.ramps[:, None]).numpy()[..., None]
-        np.testing.assert_allclose(means.numpy(), above.mean(-1), atol=0.03)
+        above = responses[:, None] > (kernels.lower + kernels.width / 2).numpy()[..., None]
+        np.testing.assert_allclose(means.numpy(), above.mean(-1), atol=0.05)
 
     def test_calibrating_twice_is_calibrating_once(self):
         kernels = make_kernels(2, 30, 6, 3)
@@ -310,36 +302,38 @@ class TestCalibrate:
         for name, value in kernels.state_dict().items():
             assert torch.equal(value, once[name])
 
-    def test_features_do_not_change_with_the_scale_of_the_signal(self):
-        features = []
+    def test_strengths_do_not_change_with_the_scale_of_the_signal(self):
+        strengths = []
         for scale in (1.0, 1000.0):
             kernels = make_kernels(2, 30, 6, 3)
             signal, frames = random_clips(8, 2, 30)
             kernels.calibrate(scale * signal, frames)
-            features.append(kernels(scale * signal, frames))
-        torch.testing.assert_close(*features, rtol=0, atol=1e-9)
+            strengths.append(kernels(scale * signal, frames))
+        torch.testing.assert_close(*strengths, rtol=0, atol=1e-5)
 
     def test_one_time_step(self):
         kernels = make_kernels(3, 1, 6, 4)
         signal, frames = random_clips(20, 3, 1, missing=0.0)
         kernels.calibrate(signal, frames)
-        features = kernels(signal, frames)
+        strengths = kernels(signal, frames)
         np.testing.assert_allclose(
-            features, loop_features(kernels, signal.numpy(), frames.numpy()), atol=1e-12
+            strengths, loop_strengths(kernels, signal.numpy(), frames.numpy()), atol=1e-12
         )
         # The ramp is wide enough that a single frame gives more than 0 or 1.
-        assert ((features > 0) & (features < 1)).any(0).float().mean() > 0.5
+        assert ((strengths > 0) & (strengths < 1)).any(0).float().mean() > 0.5
 
-    def test_a_constant_response_keeps_the_ramp_finite(self):
+    def test_a_constant_signal_keeps_the_ramp_finite(self):
         kernels = make_kernels(2, 20, 6, 3)
-        kernels.calibrate(torch.zeros(5, 2, 20).double(), torch.ones(5, 20).double())
-        assert (kernels.ramps == 1).all() and (kernels.biases == 0).all()
-        features = kernels(torch.zeros(5, 2, 20).double(), torch.ones(5, 20).double())
-        torch.testing.assert_close(features, torch.full_like(features, 0.5), rtol=0, atol=1e-12)
+        frames = torch.ones(5, 20).double()
+        for level in (0.0, 3.0):
+            signal = torch.full((5, 2, 20), level).double()
+            kernels.calibrate(signal, frames)
+            assert (kernels.width > 0).all()
+            assert kernels(signal, frames).isfinite().all()
 
-    def test_without_a_measured_frame_features_are_still_defined(self):
-        kernels = RandomKernels(2, 20, n_kernels=6, n_biases=3, generator=generator())
+    def test_without_a_measured_frame_strengths_are_still_defined(self):
+        kernels = RampRules(2, 20, n_kernels=6, n_ramps=3, generator=generator())
         kernels.calibrate(torch.zeros(5, 2, 20), torch.zeros(5, 20))
-        features = kernels(*random_clips(4, 2, 20, dtype=torch.float32))
-        assert features.isfinite().all()
-        assert (features >= 0).all() and (features <= 1).all()
+        strengths = kernels(*random_clips(4, 2, 20, dtype=torch.float32))
+        assert strengths.isfinite().all()
+        assert (strengths >= 0).all() and (strengths <= 1).all()

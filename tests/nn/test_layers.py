@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from stf2m_sk.nn._layers import convolve_each, dropout, linear
-
-laws = settings(deadline=None, max_examples=30)
+from stf2m_sk.nn._layers import dropout, linear
 
 
 def generator(seed=0):
@@ -43,42 +39,6 @@ class TestStart:
         source = generator()
         one, two = (linear(3, 2, generator=source) for _ in range(2))
         assert not torch.equal(one.weight, two.weight)
-
-
-class TestDepthwiseConvolution:
-    @laws
-    @given(
-        st.sampled_from([1, 3, 5]),
-        st.integers(1, 5),
-        st.integers(1, 20),
-        st.integers(0, 3),
-    )
-    def test_equals_torch_and_explicit_sums(self, n_taps, dilation, n_frames, extra):
-        source = generator(n_frames)
-        taps = torch.randn(3, n_taps, dtype=torch.float64, generator=source)
-        signal = torch.randn(2, 3, n_frames, dtype=torch.float64, generator=source)
-        needed = dilation * (n_taps // 2)
-        padded = torch.nn.functional.pad(signal, (needed + extra, needed + extra))
-        result = convolve_each(padded, taps, dilation=dilation, n_frames=n_frames).numpy()
-        by_torch = torch.nn.functional.conv1d(
-            signal, taps[:, None], padding=needed, dilation=dilation, groups=3
-        )
-        np.testing.assert_allclose(result, by_torch.numpy(), atol=1e-12)
-        expected = np.zeros(result.shape)
-        for position in range(result.shape[2]):
-            for tap in range(n_taps):
-                frame = position + dilation * (tap - n_taps // 2)
-                if 0 <= frame < n_frames:
-                    expected[:, :, position] += (taps[:, tap] * signal[:, :, frame]).numpy()
-        np.testing.assert_allclose(result, expected, atol=1e-12)
-
-    def test_gradients(self):
-        source = generator()
-        padded = torch.randn(2, 2, 9, dtype=torch.float64, generator=source, requires_grad=True)
-        taps = torch.randn(2, 3, dtype=torch.float64, generator=source, requires_grad=True)
-        assert torch.autograd.gradcheck(
-            lambda *given: convolve_each(*given, dilation=2, n_frames=5), (padded, taps)
-        )
 
 
 class TestDropout:

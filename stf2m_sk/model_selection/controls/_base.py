@@ -32,7 +32,7 @@ class LabelControl(ClassifierMixin, BaseEstimator):
         return codes
 
     def _prior(self) -> NDArray[np.float64]:
-        """The population's share of each class of the answers; even where it knows none."""
+        """The population's share of each class of the predictions; even where it knows none."""
         known = np.isin(self.classes_, self.population_classes_)
         place = np.searchsorted(self.population_classes_, self.classes_[known])
         share = np.zeros(len(self.classes_))
@@ -40,8 +40,8 @@ class LabelControl(ClassifierMixin, BaseEstimator):
         total = share.sum()
         return share / total if total > 0 else np.full(len(share), 1 / len(share))
 
-    def _answering(self, X: Any, y: ArrayLike, classes: ArrayLike | None):
-        """A copy that answers with other classes, and the codes of y among them."""
+    def _with_classes(self, X: Any, y: ArrayLike, classes: ArrayLike | None):
+        """A copy with other classes, and the codes of y among them."""
         check_is_fitted(self)
         labels = _check_labels(self, y, count_clips(X))
         wanted = np.unique(labels if classes is None else column_or_1d(classes))

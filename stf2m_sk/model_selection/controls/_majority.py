@@ -23,7 +23,7 @@ class MajorityControl(LabelControl):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        Labels of the answers, sorted.
+        Labels of the predictions, sorted.
     population_classes_ : array
         Labels seen at fit.
 
@@ -36,7 +36,7 @@ class MajorityControl(LabelControl):
     Source: ours. The probabilities are the shares of the labels. After `adapt` they are those of
     the support with the population added as half a clip, so that a tie (in a support with equally
     many clips of all classes: always) goes to what is more frequent in the population, and a
-    class without a clip is answered from the population.
+    class without a clip is predicted from the population.
 
     X is not looked at: Views, dicts and arrays of any shape will do.
 
@@ -89,7 +89,7 @@ class MajorityControl(LabelControl):
         y : array-like of shape (n_clips,)
             Labels of the support.
         classes : array-like, default=None
-            Labels that the new control answers with; by default those in `y`.
+            Labels of the new control's predictions; by default those in `y`.
 
         Returns
         -------
@@ -105,7 +105,7 @@ class MajorityControl(LabelControl):
         TypeError
             If labels are text where those at `fit` were numbers, or the other way round.
         """
-        adapted, codes = self._answering(X, y, classes)
+        adapted, codes = self._with_classes(X, y, classes)
         counts = np.bincount(codes, minlength=len(adapted.classes_))
         adapted._share = with_prior(counts, adapted._prior())
         return adapted

@@ -26,7 +26,7 @@ class StimulusPriorControl(LabelControl):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        Labels of the answers, sorted.
+        Labels of the predictions, sorted.
     population_classes_ : array
         Labels seen at fit.
     contexts_ : array
@@ -36,10 +36,10 @@ class StimulusPriorControl(LabelControl):
     -----
     Source: the control is that of arXiv 2508.02417 (on leakage in studies of emotion
     recognition); this form is ours. The probabilities are the shares of the labels that the
-    context has at `fit`, with the population added as half a clip; an unseen context is answered
+    context has at `fit`, with the population added as half a clip; an unseen context is predicted
     from the population. With `groups` a person's own reports do not count for them.
 
-    `contexts` and `groups` are metadata: inside scikit-learn's tools ask for them with
+    `contexts` and `groups` are metadata: inside scikit-learn's tools request them with
     ``set_fit_request(contexts=True)`` and ``set_predict_proba_request(contexts=True)``.
 
     Examples
@@ -76,7 +76,7 @@ class StimulusPriorControl(LabelControl):
         contexts : array-like of shape (n_clips,)
             The stimulus of each clip; there is no default that means anything.
         groups : array-like of shape (n_clips,), default=None
-            The person of each clip. Needed only if `predict` will be asked about them.
+            The person of each clip. Needed only if `predict` is called with them.
 
         Returns
         -------
@@ -107,7 +107,7 @@ class StimulusPriorControl(LabelControl):
         y : array-like of shape (n_clips,)
             Labels of the support; only which labels there are counts.
         classes : array-like, default=None
-            Labels that the new control answers with; by default those in `y`. One that the
+            Labels of the new control's predictions; by default those in `y`. One that the
             population lacks has the probability 0.
 
         Returns
@@ -124,7 +124,7 @@ class StimulusPriorControl(LabelControl):
         TypeError
             If labels are text where those at `fit` were numbers, or the other way round.
         """
-        return self._answering(X, y, classes)[0]
+        return self._with_classes(X, y, classes)[0]
 
     def predict_proba(
         self, X: Any, *, contexts: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -138,7 +138,7 @@ class StimulusPriorControl(LabelControl):
         contexts : array-like of shape (n_clips,)
             The stimulus of each clip.
         groups : array-like of shape (n_clips,), default=None
-            The person of each clip, where people asked about may have been at `fit`.
+            The person of each clip, where these people may have been at `fit`.
 
         Returns
         -------
@@ -157,7 +157,7 @@ class StimulusPriorControl(LabelControl):
         if groups is not None:
             people = check_per_clip(groups, n_clips, "groups")
             counts = counts - self._own_counts(contexts, people)
-        return with_prior(self._of_answers(counts), self._prior())
+        return with_prior(self._of_classes(counts), self._prior())
 
     def predict(
         self, X: Any, *, contexts: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -189,28 +189,28 @@ class StimulusPriorControl(LabelControl):
             )
         counts = np.zeros((len(people), len(self.population_classes_)), dtype=np.intp)
         for person in np.unique(people):
-            asked, own = people == person, self._people == person
-            counts[asked] = _counts_by(
-                self._contexts[own], self._codes[own], contexts[asked], counts.shape[1]
+            query, own = people == person, self._people == person
+            counts[query] = _counts_by(
+                self._contexts[own], self._codes[own], contexts[query], counts.shape[1]
             )
         return counts
 
-    def _of_answers(self, counts: NDArray) -> NDArray:
-        answered = np.zeros((len(counts), len(self.classes_)))
+    def _of_classes(self, counts: NDArray) -> NDArray:
+        among = np.zeros((len(counts), len(self.classes_)))
         known = np.isin(self.classes_, self.population_classes_)
         place = np.searchsorted(self.population_classes_, self.classes_[known])
-        answered[:, known] = counts[:, place]
-        return answered
+        among[:, known] = counts[:, place]
+        return among
 
 
 def _counts_by(
-    contexts: NDArray, codes: NDArray[np.intp], asked: NDArray, n_classes: int
+    contexts: NDArray, codes: NDArray[np.intp], query: NDArray, n_classes: int
 ) -> NDArray[np.intp]:
-    """How often each class has the context of each row of `asked`, (n_asked, n_classes)."""
+    """How often each class has the context of each row of `query`, (n_query, n_classes)."""
     known, place = np.unique(contexts, return_inverse=True)
     counts = np.zeros((len(known) + 1, n_classes), dtype=np.intp)  # the last row: not seen
     np.add.at(counts, (place, codes), 1)
-    found = np.isin(asked, known)
-    rows = np.full(len(asked), len(known))
-    rows[found] = np.searchsorted(known, asked[found])
+    found = np.isin(query, known)
+    rows = np.full(len(query), len(known))
+    rows[found] = np.searchsorted(known, query[found])
     return counts[rows]

@@ -25,7 +25,7 @@ class NearestInTimeControl(LabelControl):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        Labels of the answers, sorted.
+        Labels of the predictions, sorted.
     population_classes_ : array
         Labels seen at fit.
     times_ : array or None
@@ -34,11 +34,11 @@ class NearestInTimeControl(LabelControl):
     Notes
     -----
     Source: ours. The time of a clip comes only from `times`: rows are often shuffled, and their
-    order is then no time. Without support the answer is the population's most frequent label,
+    order is then no time. Without support the prediction is the population's most frequent label,
     as that of `MajorityControl`. The copied label counts as one clip and the population as half
     a clip in the probabilities. Of two clips that are equally near, the earlier is copied.
 
-    `times` are metadata: inside scikit-learn's tools ask for them with
+    `times` are metadata: inside scikit-learn's tools request them with
     ``set_predict_proba_request(times=True)``.
 
     Examples
@@ -55,7 +55,7 @@ class NearestInTimeControl(LabelControl):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: ArrayLike) -> NearestInTimeControl:
-        """Count the labels of a population, for answers without a support.
+        """Count the labels of a population, for predictions without a support.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class NearestInTimeControl(LabelControl):
         y : array-like of shape (n_clips,)
             Labels of the support.
         classes : array-like, default=None
-            Labels that the new control answers with; by default those in `y`.
+            Labels of the new control's predictions; by default those in `y`.
         times : array-like of shape (n_clips,)
             When each clip was recorded, in any unit; there is no default that means anything.
 
@@ -114,7 +114,7 @@ class NearestInTimeControl(LabelControl):
         TypeError
             If labels are text where those at `fit` were numbers, or the other way round.
         """
-        adapted, codes = self._answering(X, y, classes)
+        adapted, codes = self._with_classes(X, y, classes)
         moments = _check_times(times, len(codes))
         order = np.lexsort((codes, moments))  # not the order of the rows, which may be any
         adapted.times_, adapted._copied = moments[order], codes[order]

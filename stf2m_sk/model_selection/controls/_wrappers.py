@@ -28,7 +28,7 @@ def _has(name: str):
 
 
 class _Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Holds a fitted clone of `estimator` as `estimator_` and answers with it."""
+    """Holds a fitted clone of `estimator` as `estimator_` and predicts with it."""
 
     def _fit_clone(
         self, X: Any, y: ArrayLike, groups: ArrayLike | None, fit_params: dict[str, Any]
@@ -41,7 +41,7 @@ class _Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     @property
     def classes_(self) -> NDArray:
-        """Labels of the answers, sorted."""
+        """Labels of the predictions, sorted."""
         check_is_fitted(self)
         return self.estimator_.classes_
 
@@ -52,7 +52,7 @@ class _Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self.estimator_.n_features_in_
 
     def predict(self, X: Any, **predict_params) -> NDArray:
-        """Labels, as the estimator answers.
+        """Labels, as the estimator predicts them.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class _Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     @_has("predict_proba")
     def predict_proba(self, X: Any, **predict_params) -> NDArray[np.floating]:
-        """Probabilities of the labels, as the estimator answers.
+        """Probabilities of the labels, as the estimator predicts them.
 
         Parameters
         ----------
@@ -115,14 +115,14 @@ class ShuffledLabels(_Wrapper):
     random_state : int, RandomState instance or None, default=None
         Decides the permutations. With an int the permutation depends on it and on the clips, so
         that episodes do not share one permutation, and an episode has the same one whenever it
-        is answered.
+        is predicted.
 
     Attributes
     ----------
     estimator_ : classifier
         The fitted clone.
     classes_ : array of shape (n_classes,)
-        Labels of the answers.
+        Labels of the predictions.
 
     See Also
     --------
@@ -178,15 +178,19 @@ class ShuffledLabels(_Wrapper):
 
     @_has("adapt")
     def adapt(
-        self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, **adapt_params
+        self,
+        X: Any = None,
+        y: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        **adapt_params,
     ) -> ShuffledLabels:
         """A new control, of the estimator adapted to shuffled labels.
 
         Parameters
         ----------
-        X : whatever `estimator` takes
-            Support clips.
-        y : array-like of shape (n_clips,)
+        X : whatever `estimator` takes, default=None
+            Support clips; None where there are only unlabelled clips, which go to `estimator`.
+        y : array-like of shape (n_clips,), default=None
             Their labels.
         classes : array-like, default=None
             As in the `adapt` of `estimator`.
@@ -200,9 +204,8 @@ class ShuffledLabels(_Wrapper):
         """
         check_is_fitted(self)
         adapted = clone(self)
-        adapted.estimator_ = self.estimator_.adapt(
-            X, self.shuffled(X, y), classes=classes, **adapt_params
-        )
+        shuffled = None if X is None else self.shuffled(X, y)
+        adapted.estimator_ = self.estimator_.adapt(X, shuffled, classes=classes, **adapt_params)
         return adapted
 
     def shuffled(self, X: Any, y: ArrayLike) -> NDArray:
@@ -248,11 +251,11 @@ class PopulationOnly(_Wrapper):
     estimator_ : classifier
         The fitted clone.
     classes_ : array of shape (n_classes,)
-        Labels of the answers, whatever the support.
+        Labels of the predictions, whatever the support.
 
     Notes
     -----
-    Source: ours. An emotion that the population lacks is never answered.
+    Source: ours. An emotion that the population lacks is never predicted.
 
     Examples
     --------
@@ -295,9 +298,13 @@ class PopulationOnly(_Wrapper):
         return self
 
     def adapt(
-        self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, **adapt_params
+        self,
+        X: Any = None,
+        y: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        **adapt_params,
     ) -> PopulationOnly:
-        """Give back this very control: a support changes neither the answers nor the classes.
+        """Give back this very control: a support changes neither the predictions nor the classes.
 
         Parameters
         ----------

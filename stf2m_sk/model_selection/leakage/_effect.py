@@ -47,10 +47,10 @@ class Judge(NamedTuple):
     def score(self, X: Any, train: Rows, test: Rows, classes: NDArray) -> float:
         """The score on the test side after training on the training side."""
         fitted = self._trained(take_clips(X, train), train, classes)
-        asked = take_clips(X, test)
+        query = take_clips(X, test)
         if hasattr(fitted, "predict_proba"):
-            return METRICS[self.scoring](self.y[test], fitted.predict_proba(asked), fitted.classes_)
-        certain = fitted.predict(asked)[:, np.newaxis] == fitted.classes_
+            return METRICS[self.scoring](self.y[test], fitted.predict_proba(query), fitted.classes_)
+        certain = fitted.predict(query)[:, np.newaxis] == fitted.classes_
         return METRICS[self.scoring](self.y[test], certain.astype(float), fitted.classes_)
 
     def _trained(self, X: Any, train: Rows, classes: NDArray) -> Any:

@@ -115,7 +115,7 @@ class TestPopulationOnly:
         assert control.classes_.tolist() == LABELS.tolist()
         assert not hasattr(control.estimator_, "support_y_")
 
-    def test_answers_as_its_estimator(self):
+    def test_predictions_as_its_estimator(self):
         generator = np.random.default_rng(0)
         X, y = generator.normal(size=(30, 2)), generator.choice(LABELS, size=30)
         control = PopulationOnly(LogisticRegression()).fit(X, y, groups=y)

@@ -93,7 +93,7 @@ class TestStimulusPrior:
                 expected = (counts + prior / 2) / (counts.sum() + 0.5)
                 np.testing.assert_allclose(shares[row], expected)
 
-    def test_an_unseen_context_is_answered_from_the_population(self, data):
+    def test_an_unseen_context_is_predicted_from_the_population(self, data):
         y, contexts, _ = data
         control = StimulusPriorControl().fit(blank(60), y, contexts=contexts)
         majority = MajorityControl().fit(blank(60), y)
@@ -111,7 +111,7 @@ class TestStimulusPrior:
         np.testing.assert_allclose(shares.sum(axis=1), 1)
         assert control.classes_.tolist() == LABELS.tolist()
 
-    def test_a_new_emotion_is_never_answered(self, data):
+    def test_a_new_emotion_is_never_predicted(self, data):
         y, contexts, _ = data
         control = StimulusPriorControl().fit(blank(60), y, contexts=contexts)
         shares = control.adapt(blank(2), ["awe", "joy"]).predict_proba(
@@ -180,10 +180,10 @@ class TestNearestInTime:
         control = NearestInTimeControl().fit(blank(3), LABELS)
         one = control.adapt(blank(n), y, times=times)
         other = control.adapt(blank(n), y[order], times=times[order])
-        answer = one.predict(blank(9), times=asked)
-        np.testing.assert_array_equal(answer, other.predict(blank(9), times=asked))
+        prediction = one.predict(blank(9), times=asked)
+        np.testing.assert_array_equal(prediction, other.predict(blank(9), times=asked))
         later = control.adapt(blank(n), y, times=times + 100)
-        np.testing.assert_array_equal(answer, later.predict(blank(9), times=asked + 100))
+        np.testing.assert_array_equal(prediction, later.predict(blank(9), times=asked + 100))
 
     def test_refuses_without_times(self):
         control = NearestInTimeControl().fit(blank(2), ["calm", "joy"])

@@ -5,7 +5,6 @@ import pytest
 from sklearn.utils import Bunch
 
 from stf2m_sk.datasets import load_stress, make_emotion_views
-from stf2m_sk.demo.protocol import class_sides
 from stf2m_sk.views import Views
 
 
@@ -19,11 +18,13 @@ def stress():
     """The bundled recording, with a split by person and one by time."""
     data = load_stress()
     new = np.isin(data.groups, np.unique(data.groups)[12:])
-    sides = [
-        pair
+    own = [
+        np.flatnonzero((data.groups == person) & (data.target == label))
         for person in np.unique(data.groups)
-        for pair in class_sides(data.target, np.flatnonzero(data.groups == person)).values()
+        for label in np.unique(data.target)
     ]
+    # The first half of each state, and the rest but for one clip between them.
+    sides = [(rows[: len(rows) // 2], rows[len(rows) // 2 + 1 :]) for rows in own]
     data.by_person = np.flatnonzero(~new), np.flatnonzero(new)
     data.by_time = tuple(np.sort(np.concatenate(side)) for side in zip(*sides, strict=True))
     return data
