@@ -55,7 +55,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     ----------
     n_kernels : int, default=600
         Random convolution kernels, shared out over the modalities; each has four ramp rules.
-    n_patterns : int, default=320
+    n_patterns : int, default=160
         Pattern rules, shared out over the modalities; 0 for none.
     n_networks : int, default=3
         Convolutional networks that are trained beside the rules, each without one part of the
@@ -164,7 +164,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         n_kernels=600,
-        n_patterns=320,
+        n_patterns=160,
         n_networks=3,
         hidden_dim=64,
         max_epochs=25,

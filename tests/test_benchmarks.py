@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.datasets import make_emotion_views
@@ -85,6 +86,8 @@ def test_variants_change_what_they_name(variants):
     assert numbers.person_variance < 1e-4 and numbers.shift_clips > 1e9
     hard = variants["hard memberships"].model_.module.patterns
     assert all(type(rules) is HardPatternRules for rules in hard)
+    signal, frames = torch.randn(1, hard[0].mixtures.shape[2], 1), torch.ones(1, 1)
+    assert set(hard[0](signal, frames).flatten().tolist()) == {0.0, 1.0}
 
 
 def test_all_variants_of_a_fold_have_the_same_networks(variants):

@@ -1,4 +1,4 @@
-"""What the package offers, and what importing it costs; who may import whom is in pyproject.toml."""
+"""What the package offers, and what importing it costs; its layers are in pyproject.toml."""
 
 import importlib
 import subprocess

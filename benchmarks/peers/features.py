@@ -112,7 +112,7 @@ class RuleFeatures(TransformerMixin, BaseEstimator):
 
 
 class Components(TransformerMixin, BaseEstimator):
-    """The largest principal components, as many as there can be up to a number.
+    """The largest principal components, at most half as many as clips.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class Components(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Find the components."""
-        n = min(self.most, *X.shape)
+        n = min(self.most, len(X) // 2, X.shape[1])
         self.pca_ = PCA(n, svd_solver="randomized", random_state=self.random_state).fit(X)
         return self
 

@@ -69,8 +69,7 @@ def make_peers(classifier: STF2MClassifier, *, seed: int) -> list[Peer]:
         ),
         Peer(
             UNLABELLED,
-            "The same, adapted with the first half of the person's recording without its labels, "
-            "too.",
+            "The same, and the first half of the person's clips of each class without labels.",
             frozen,
         ),
         Peer(

@@ -36,7 +36,7 @@ class FuzzyPatternTransformer(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_patterns : int, default=320
+    n_patterns : int, default=160
         Rules, shared out over the modalities in groups of eight; rounded up to whole groups, at
         least one a modality. The rules of a group share their windows; their strengths sum to 1.
     schema : ViewSchema or dict, default=None
@@ -101,7 +101,7 @@ class FuzzyPatternTransformer(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_patterns: int = 320,
+        n_patterns: int = 160,
         *,
         schema: ViewSchema | dict | None = None,
         initialisation: Literal["c-means", "k-means", "random"] = "c-means",

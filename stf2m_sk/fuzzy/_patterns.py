@@ -49,7 +49,8 @@ def place_patterns(
     -----
     Prototypes are placed with a fuzzifier that falls with the dimension of the windows
     (`stf2m_sk.fuzzy.place_rules`): with that of the memberships, 1.5, c-means would draw them
-    together. A group with fewer distinct windows than prototypes repeats them: rules that are the
+    together. Windows that are the same count once: flat stretches would draw several prototypes.
+    A group with fewer distinct windows than prototypes repeats them: rules that are the
     same share their membership. Without a measured frame prototypes stay 0.
     """
     n_prototypes = rules.prototypes.shape[1]
@@ -59,9 +60,9 @@ def place_patterns(
         if not len(windows):
             continue
         windows = windows[random_state.permutation(len(windows))[:_MOST_WINDOWS]]
-        distinct = np.unique(windows, axis=0)
-        if len(distinct) <= n_prototypes:
-            centres = distinct[np.arange(n_prototypes) % len(distinct)]
+        windows = np.unique(windows, axis=0)
+        if len(windows) <= n_prototypes:
+            centres = windows[np.arange(n_prototypes) % len(windows)]
         else:
             found = cluster(
                 windows,

@@ -1,4 +1,4 @@
-"""Few-shot evaluation that can be believed, with scikit-learn's own tools."""
+"""Few-shot evaluation on new people and new emotions, with scikit-learn's own tools."""
 
 from stf2m_sk.model_selection._compare import compare_few_shot
 from stf2m_sk.model_selection._comparison import FewShotComparison

@@ -140,6 +140,8 @@ class RampRules(nn.Module):
         frames : Tensor of shape (n_clips, n_frames)
             1 for a measured frame, 0 for one that is not.
         """
+        if not self.n_rules:
+            return
         measured = frames[:, :: self.stride] > 0
         start = signal.new_zeros(len(signal), 1, measured.shape[1])
         each = self._respond(signal, start, self._scratch(signal))

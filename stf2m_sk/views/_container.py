@@ -242,7 +242,7 @@ class Views:
         ----------
         schema : ViewSchema or mapping
             What is expected, usually what a classifier was fitted on. Lengths may differ from
-            it. Where only one side knows a rate or channel names, that side is believed.
+            it. Where only one side knows a rate or channel names, that side counts.
 
         Returns
         -------

@@ -10,22 +10,23 @@ from stf2m_sk.demo.report import Interval, explain, format_table, results_of
 from stf2m_sk.model_selection import compare_few_shot
 
 
-class TestResults:
-    @pytest.fixture(scope="class")
-    def comparison(self):
-        generator = np.random.default_rng(0)
-        y = np.tile(np.repeat(["a", "b"], 8), 6)
-        X = generator.normal(size=(96, 1)) + (y == "b")[:, None]
-        return compare_few_shot(
-            {"one": GaussianNB(), "other": GaussianNB()},
-            X,
-            y,
-            groups=np.repeat(np.arange(6), 16),
-            n_shot=(0, 2),
-            cv=2,
-            random_state=0,
-        )
+@pytest.fixture(scope="module")
+def comparison():
+    generator = np.random.default_rng(0)
+    y = np.tile(np.repeat(["a", "b"], 8), 6)
+    X = generator.normal(size=(96, 1)) + (y == "b")[:, None]
+    return compare_few_shot(
+        {"one": GaussianNB(), "other": GaussianNB()},
+        X,
+        y,
+        groups=np.repeat(np.arange(6), 16),
+        n_shot=(0, 2),
+        cv=2,
+        random_state=0,
+    )
 
+
+class TestResults:
     def test_draws_are_averaged_within_each_person_first(self, comparison):
         results = results_of(comparison, [])
         assert set(results) == {(name, k) for name in ("one", "other") for k in (0, 2)}

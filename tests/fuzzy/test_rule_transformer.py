@@ -1,4 +1,4 @@
-"""Fuzzy rules over feature vectors, against plain loops, scikit-fuzzy, scikit-learn and planted truth."""
+"""Rules over feature vectors, against loops, scikit-fuzzy, scikit-learn and planted truth."""
 
 import subprocess
 import sys

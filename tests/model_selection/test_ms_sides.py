@@ -18,7 +18,7 @@ def clips_of(labels, contexts=None, times=None):
 
 class TestInTime:
     @given(LABELS)
-    def test_one_clip_between_is_the_cut_of_the_demo(self, labels):
+    def test_first_half_one_clip_dropped_rest(self, labels):
         labels = np.array(labels)
         rows = np.arange(len(labels))
         sides = cut(clips_of(labels), rows, share=0.5, gap=1, generator=None)

@@ -138,7 +138,7 @@ class TestForward:
     def test_float64_is_close_to_float32(self, module):
         double = copy.deepcopy(module).double()([clip.double() for clip in recordings()])
         assert double.dtype == torch.float64
-        torch.testing.assert_close(module(recordings()).double(), double, rtol=0, atol=1e-5)
+        torch.testing.assert_close(module(recordings()).double(), double, rtol=0, atol=1e-4)
 
     def test_the_seed_decides_and_the_global_generator_is_left(self):
         before = torch.get_rng_state()

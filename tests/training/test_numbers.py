@@ -161,13 +161,21 @@ class TestLearned:
         _, levels = learn(*planted(level=1.0))
         assert levels.person_variance > 2 * without.person_variance
 
-    def test_noisy_labels_lower_the_temperature(self):
+    def test_noisy_labels_make_answers_less_certain(self):
         blocks, codes, people = planted(noise=0.3)
-        _, clear = learn(blocks, codes, people)
         wrong = np.random.default_rng(0).random(len(codes)) < 0.4
         noisy = np.where(wrong, (codes + 1) % N_CLASSES, codes)
-        _, unclear = learn(blocks, noisy, people)
-        assert unclear.temperature < clear.temperature
+
+        def certainty(labels):
+            weights, learned = learn(blocks, labels, people)
+            gram = sum(w * torch.from_numpy(X @ X.T) for w, X in zip(weights, blocks, strict=True))
+            targets = torch.from_numpy(signs(labels))
+            scores = left_out(gram, targets, layout_of(people), learned.person_variance)
+            variances = scores.covariances.diagonal(dim1=1, dim2=2)[..., None]
+            scaled = logits(scores.means, variances, learned.temperature, learned.variance_factor)
+            return float(scaled.softmax(2).amax(2).mean())
+
+        assert certainty(noisy) < certainty(codes) - 0.1
 
     def test_shifts_of_people_are_taken_off_after_few_clips(self):
         _, alike = learn(*planted(uneven=True, n_clips=6, noise=0.3))
