@@ -203,15 +203,6 @@ class TestUnlabelledClips:
         ]
         assert len({answer.tobytes() for answer in answers}) == 4
 
-    def test_clips_of_the_population_as_a_whole_change_little(self, fitted, people):
-        """The mean of everybody is no shift of a person."""
-        views = people.new_views
-        plain = fitted.predict_proba(views)
-        everybody, own = (
-            fitted.adapt(unlabelled=v).predict_proba(views) for v in (people.views, views)
-        )
-        assert np.abs(everybody - plain).mean() < np.abs(own - plain).mean()
-
     def test_are_kept_by_partial_fit(self, fitted, people):
         views, target = people.new_views, people.new_target
         at_once = fitted.adapt(views[:5], target[:5], unlabelled=views)

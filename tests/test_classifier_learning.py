@@ -108,7 +108,7 @@ class TestNewEmotions:
 
 class TestUnlabelledClips:
     def test_help_where_people_differ(self):
-        data = easy_people(person_shift=3.0)
+        data = easy_people(person_shift=10.0)
         classifier = fit(data, data.old)
         plain, own = [], []
         for person in data.new_people:

@@ -117,9 +117,9 @@ class TestAgainstADenseGaussianProcess:
     """NumPy, from the features alone: covariances of all clips, one solve, nothing else.
 
     score = w'(x - s) + u_person, w ~ N(0, I), u ~ N(0, beta); targets +1 / -1 with noise 1 for a
-    clip of the population, its class means removed by class shares; noise 1 / omega for a labelled
-    clip of the person. A new emotion: targets are -1 for all clips of the population and every
-    known emotion has a level with a flat prior.
+    clip of the population, class shares removed; noise 1 / omega for a labelled clip of the person,
+    whose level varies less by the share of the shift that is known. A new emotion: targets are 0
+    for all clips of the population and every known emotion has a level with a flat prior.
     """
 
     FLAT = 1e7
@@ -171,7 +171,7 @@ class TestAgainstADenseGaussianProcess:
             n, m = len(population), len(population) + len(support)
             covariance = gram.copy()
             covariance[:n, :n] += beta * same + levels
-            covariance[n:, n:] += beta
+            covariance[n:, n:] += beta * (1.0 - share)  # most of the level is the shift
             noise = np.r_[np.ones(n), np.full(len(support), 1.0 / omega)]
             seen = covariance[:m, :m] + np.diag(noise)
             gain = np.linalg.solve(seen, covariance[:m, m:]).T

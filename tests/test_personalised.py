@@ -405,4 +405,4 @@ def test_scikit_learn_checks(quick):
     failed = [(row["check_name"], row["exception"]) for row in rows if row["status"] == "failed"]
     assert failed == []
     assert not any(row["expected_to_fail"] for row in rows)
-    assert len(rows) == 53
+    assert len(rows) == 54
