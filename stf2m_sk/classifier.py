@@ -34,7 +34,6 @@ from stf2m_sk.fitted import (
     Support,
     join_labels,
     measured_parts,
-    symmetric,
 )
 from stf2m_sk.priors import class_priors
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train
@@ -239,7 +238,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = FittedModel(
             module=trained.module,
             schema=views.schema,
-            population=symmetric(trained.population),
+            population=trained.population,
             numbers=trained.numbers,
             population_classes=classes,
             priors=priors,
@@ -553,10 +552,10 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         with torch_threads(self.n_threads):
             return self.model_.logits(views)
 
-    def _embed(self, X) -> NDArray[np.float64]:
+    def _embed(self, X) -> NDArray[np.floating]:
         views = self._as_fitted(X)
         with torch_threads(self.n_threads):
-            return self.model_.embed(views).double().numpy()
+            return self.model_.embed(views).numpy()
 
     def _embed_support(self, X, y) -> Support:
         views = self._as_fitted(X)
@@ -566,7 +565,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
 
     def _person_mean(self, unlabelled) -> PersonMean:
         features = self._embed(unlabelled)
-        return PersonMean(features.mean(axis=0), len(features))
+        return PersonMean(features.mean(axis=0, dtype=np.float64), len(features))
 
 
 def _check_covers(classes: NDArray, labels: NDArray) -> None:

@@ -31,16 +31,12 @@ from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import Views, ViewSchema
 
 __all__ = [
-    "SYMMETRIC",
     "FittedModel",
     "PersonMean",
     "Support",
     "join_labels",
     "measured_parts",
-    "symmetric",
 ]
-
-SYMMETRIC = ("within", "between", "counts")  # sums of a population
 
 _CLIPS_AT_ONCE = 512  # bounds the memory of a prediction, whatever the number of clips
 
@@ -50,13 +46,13 @@ class Support(NamedTuple):
 
     Attributes
     ----------
-    features : float64 array of shape (n_support, n_features)
-        Their features.
+    features : float array of shape (n_support, n_features)
+        Their features, in the dtype of the clips.
     labels : array of shape (n_support,)
         Their labels.
     """
 
-    features: NDArray[np.float64]
+    features: NDArray[np.floating]
     labels: NDArray
 
     def joined(self, other: Support | None) -> Support:
@@ -69,11 +65,9 @@ class Support(NamedTuple):
             features = np.concatenate([other.features, self.features])
             both = Support(features, join_labels([other.labels, self.labels]))
         _, codes = np.unique(both.labels, return_inverse=True)
-        # Any order will do that the clips alone decide. Their first value is quickly compared,
-        # and rounding hardly moves it; bytes decide where it is the same.
-        first = both.features[:, 0].tolist()
-        rows = [row.tobytes() for row in both.features]
-        order = sorted(range(len(codes)), key=lambda i: (codes[i], first[i], rows[i]))
+        # Any order will do that the clips alone decide. The first value and the sum are quickly
+        # compared, and rounding hardly moves them.
+        order = np.lexsort([both.features.sum(axis=1), both.features[:, 0], codes])
         return Support(both.features[order], both.labels[order])
 
 
@@ -182,7 +176,7 @@ class FittedModel:
         if support is None or not len(support.labels):
             return state
         codes = np.searchsorted(classes, support.labels)
-        return update(state, torch.tensor(support.features), torch.from_numpy(codes))
+        return update(state, torch.from_numpy(support.features), torch.from_numpy(codes))
 
     def derived(self, **changes) -> FittedModel:
         """Another model with some parts changed; the population is read once for all of them."""
@@ -297,22 +291,6 @@ def join_labels(parts: list[NDArray]) -> NDArray:
     joined = np.concatenate(parts)
     # NumPy turns large integers into floats when it joins them with some other types.
     return joined if joined.tolist() == values else np.array(values, dtype=object)
-
-
-def symmetric(population: Population) -> Population:
-    """Make symmetric sums so to the last bit: a file keeps one half of each.
-
-    Parameters
-    ----------
-    population : Population
-        Its sums, symmetric but for rounding.
-
-    Returns
-    -------
-    Population
-    """
-    sums = {name: getattr(population, name) for name in SYMMETRIC}
-    return population._replace(**{name: (sum_ + sum_.T) / 2 for name, sum_ in sums.items()})
 
 
 def measured_parts(views: Views) -> list[NDArray[np.float32]]:

@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from stf2m_sk._validation import resolve_device
-from stf2m_sk.fitted import SYMMETRIC, FittedModel, PersonMean, Support
+from stf2m_sk.fitted import FittedModel, PersonMean, Support
 from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
-from stf2m_sk.nn.recurrence import Numbers, Population
+from stf2m_sk.nn.recurrence import SYMMETRIC, Numbers, Population
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import ViewSchema
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["restore", "save"]
 
 _FORMAT = "stf2m_sk"
-_VERSION = 4
+_VERSION = 5
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT, _PERSON = "support.features", "person.features"
 # What a file cannot carry and a loaded classifier does not need.
@@ -177,6 +177,11 @@ def _compact(values: torch.Tensor) -> torch.Tensor:
     return values.contiguous()
 
 
+def _widened(values: torch.Tensor) -> NDArray[np.floating]:
+    """What `_compact` made smaller than float32, in float32 again."""
+    return (values.float() if values.dtype == torch.float16 else values).numpy()
+
+
 def _upper_half(matrix: torch.Tensor) -> torch.Tensor:
     """A symmetric matrix without what is there twice."""
     return matrix[tuple(torch.triu_indices(*matrix.shape))]
@@ -258,7 +263,7 @@ def _model(description, tensors, device: str) -> FittedModel:
     n_features = len(module.scaler.mean)
     support, person = None, None
     if description["support"] is not None:
-        support = Support(tensors[_SUPPORT].double().numpy(), _labels_in(description["support"]))
+        support = Support(_widened(tensors[_SUPPORT]), _labels_in(description["support"]))
         _check_shape(support.features, (len(support.labels), n_features), "support")
     if description["person_clips"] is not None:
         n_clips = operator.index(description["person_clips"])
@@ -270,7 +275,7 @@ def _model(description, tensors, device: str) -> FittedModel:
     model = FittedModel(
         module=module.eval().to(device),
         schema=schema,
-        population=_population(_with_prefix(tensors, _POPULATION), n_features, len(known)),
+        population=_population(_with_prefix(tensors, _POPULATION), module.n_rules, len(known)),
         numbers=Numbers(**{k: float(v) for k, v in description["numbers"].items()}),
         population_classes=known,
         priors=priors,

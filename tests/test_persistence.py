@@ -212,7 +212,7 @@ class TestPopulation:
             again = getattr(loaded.population, name)
             assert again.dtype == part.dtype == torch.float64
             assert torch.equal(again, part), name
-        for name in ("weights", "levels", "support", "targets"):
+        for name in ("inner", "dual", "support", "targets"):
             assert torch.equal(getattr(loaded.state, name), getattr(model.state, name)), name
         state = loaded.module.state_dict()
         for name, part in model.module.state_dict().items():

@@ -123,7 +123,7 @@ class EmbeddedClassifier:
         wanted = np.unique(join_labels([known, labels]))  # text and numbers: an error
         if classes is not None:
             wanted = np.unique(classes)
-        support = None if X is None else Support(X.astype(np.float64), labels).joined(None)
+        support = None if X is None else Support(X, labels).joined(None)
         adapted = EmbeddedClassifier.__new__(EmbeddedClassifier)
         adapted.__dict__.update(vars(self))
         with torch_threads(self._n_threads):
@@ -158,7 +158,7 @@ class EmbeddedClassifier:
         """The population's model and the person's unlabelled clips; the latest one is kept."""
         person = None
         if unlabelled is not None:
-            person = PersonMean(unlabelled.astype(np.float64).mean(axis=0), len(unlabelled))
+            person = PersonMean(unlabelled.mean(axis=0, dtype=np.float64), len(unlabelled))
         if self._person is None or not _is_same(person, self._person[0]):
             weight = self._support_weight
             model = self._model.derived(person=person, support=None, support_weight=weight)

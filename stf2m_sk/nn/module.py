@@ -1,4 +1,4 @@
-"""The network of ST-F2M: standardise, let the rules fire, add what the networks say."""
+"""The network of ST-F2M: standardise, let the rules fire, put the networks' scores beside."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Block(NamedTuple):
 
 
 class STF2MModule(nn.Module):
-    """From recordings to features: firing strengths of rules, and the networks' log-probabilities.
+    """From recordings to features: firing strengths of rules, then the networks' scores.
 
     Parameters
     ----------
@@ -77,6 +77,8 @@ class STF2MModule(nn.Module):
     ----------
     blocks : list of Block
         In the order of the features.
+    n_rules : int
+        Rules of all blocks but the networks'.
     ensemble : NetworkEnsemble or None
         The learned block; see `attach`.
 
@@ -126,14 +128,14 @@ class STF2MModule(nn.Module):
         self._arrange(())
 
     def attach(self, ensemble: NetworkEnsemble, n_classes: int) -> None:
-        """Add the log-probabilities of networks as a block of features.
+        """Add the scores of networks as the last block of features.
 
         Parameters
         ----------
         ensemble : NetworkEnsemble
             Trained.
         n_classes : int
-            Log-probabilities of a clip.
+            Scores of a clip.
         """
         self.ensemble = ensemble
         self._arrange((Block("network", -1, n_classes),))
@@ -150,6 +152,7 @@ class STF2MModule(nn.Module):
                 if len(rows):
                     blocks.append(Block(kind, i, len(rows)))
                     columns.append(rows)
+        self.n_rules = first
         self.blocks = [*blocks, *more]
         self._columns = torch.cat(columns)
         self.scaler = BlockScaler([block.size for block in self.blocks])
@@ -196,7 +199,8 @@ class STF2MModule(nn.Module):
             return strengths
         if log_probabilities is None:
             log_probabilities = self.ensemble(signals)
-        return torch.cat([strengths, log_probabilities.to(strengths)], dim=1)
+        scores = log_probabilities - log_probabilities.mean(1, keepdim=True)
+        return torch.cat([strengths, scores.to(strengths)], dim=1)
 
     @torch.no_grad()
     def strengths(self, signals: Signals) -> Tensor:
@@ -223,6 +227,17 @@ class STF2MModule(nn.Module):
         return torch.cat(parts, dim=1)[:, self._columns.to(signals.present.device)]
 
     # ---- what is read off training clips ----
+
+    def weigh(self, weights: Tensor) -> None:
+        """Set the weights of the blocks of rules; the networks' scores keep the deviation 1.
+
+        Parameters
+        ----------
+        weights : Tensor of shape (n_blocks_of_rules,)
+            Positive.
+        """
+        more = [float(block.size) for block in self.blocks[len(weights) :]]
+        self.scaler.weigh(torch.cat([weights, weights.new_tensor(more)]))
 
     def calibrate_rules(self, signals: Signals) -> None:
         """Set the ramps and the scales of windows; `PatternRules.place` sets the prototypes.

@@ -9,7 +9,8 @@ The score of emotion c in a clip of person p with features x is
 where s_p is the person's shift as far as it is known, and a label is y = f + noise: +1 for the
 clip's own emotion, -1 for all others. `summarise` turns the population into sums, the general
 meta-knowledge; `condition` reads them; `update` reads labelled clips of one person,
-one by one or all at once; `answer` gives mean and variance of every score.
+one by one or all at once; `answer` gives mean and variance of every score. What networks say of a
+clip is one more observation of its scores, see `read_networks`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "SYMMETRIC",
     "Numbers",
     "PersonSums",
     "Population",
@@ -28,6 +30,7 @@ __all__ = [
     "answer",
     "condition",
     "logits",
+    "read_networks",
     "shift_known",
     "solve_support",
     "start",
@@ -35,6 +38,13 @@ __all__ = [
     "update",
     "with_shift_known",
 ]
+
+
+SYMMETRIC = ("within", "between", "counts")  # sums of a population
+
+_CLIPS_AT_ONCE = 2048  # of a large support: bounds the memory
+_PARTS = 4  # of the columns of a large support
+_LEAST_EIGENVALUE = 1e-12  # of many labelled clips' products, of the mean of all
 
 
 class Numbers(NamedTuple):
@@ -52,6 +62,10 @@ class Numbers(NamedTuple):
         Factor of the scores.
     variance_factor : float
         How much the predictive variance flattens the probabilities.
+    network_gain : float
+        Score that a network's score of 1 stands for.
+    network_noise : float
+        Variance of what networks say of a clip's scores.
     """
 
     person_variance: float
@@ -59,6 +73,8 @@ class Numbers(NamedTuple):
     shift_clips: float
     temperature: float
     variance_factor: float
+    network_gain: float
+    network_noise: float
 
 
 class Population(NamedTuple):
@@ -100,8 +116,8 @@ class Prior(NamedTuple):
         Means for known emotions; for a new one they are 0.
     known, new : Tensor of shape (n_directions, n_directions)
         I - S, with the covariance S of the weights of a known or a new emotion.
-    shift : Tensor of shape (n_features,)
-        Subtracted from the features of every clip of the person.
+    shift : Tensor of shape (n_features + n_scores,), or 0
+        Subtracted from all features of every clip of the person.
     """
 
     weights: Tensor
@@ -141,12 +157,14 @@ class State(NamedTuple):
     support : Tensor of shape (n_support, n_features + 1)
         Features of labelled clips, shift subtracted, and beside them the coordinate of the
         person's level.
+    projected : Tensor of shape (n_support, n_directions)
+        These features in the directions.
     targets : Tensor of shape (n_support, n_classes)
         +1 and -1.
-    weights : Tensor of shape (n_features, n_classes)
-        Mean of the weights.
-    levels : Tensor of shape (n_classes,)
-        Mean of the person's levels.
+    inner : Tensor of shape (n_directions, n_classes)
+        What the mean of a score takes of a clip's features in the directions ...
+    dual : Tensor of shape (n_support, n_classes)
+        ... and of its products with the labelled clips.
     spreads : tuple of Spread
         Of known and of new emotions.
     """
@@ -156,9 +174,10 @@ class State(NamedTuple):
     numbers: Numbers
     place: Tensor
     support: Tensor
+    projected: Tensor
     targets: Tensor
-    weights: Tensor
-    levels: Tensor
+    inner: Tensor
+    dual: Tensor
     spreads: tuple[Spread, Spread]
 
 
@@ -217,7 +236,7 @@ def summarise(sums: PersonSums, directions: Tensor, person_variance: float) -> P
     Returns
     -------
     Population
-        float64.
+        float64; symmetric sums are so to the last bit, and a file keeps one half of each.
     """
     n = sums.of_clips.clamp_min(1.0)[:, None]
     kept = 1.0 / (n * (1.0 + person_variance * n))
@@ -228,11 +247,11 @@ def summarise(sums: PersonSums, directions: Tensor, person_variance: float) -> P
     between_counts = (sums.of_labels * kept).T @ sums.of_labels
     return Population(
         directions=directions.double(),
-        within=sums.products - of_means,
-        between=weighted @ sums.of_features,
+        within=_symmetric(sums.products - of_means),
+        between=_symmetric(weighted @ sums.of_features),
         within_labels=sums.by_label - (sums.of_features / n).T @ sums.of_labels,
         between_labels=weighted @ sums.of_labels,
-        counts=torch.diag(sizes) - label_means + between_counts,
+        counts=_symmetric(torch.diag(sizes) - label_means + between_counts),
         shares=sizes / sizes.sum(),
     )
 
@@ -268,8 +287,8 @@ def condition(population: Population, mean: Tensor | None = None, known: float =
     ----------
     population : Population
         Its sums.
-    mean : Tensor of shape (n_features,), optional
-        Mean features of the person's clips.
+    mean : Tensor of shape (n_features + n_scores,), optional
+        Mean features of the person's clips, networks' scores among them.
     known : float, default=0.0
         Share of the person's shift that these clips show, see `shift_known`. As much of the
         shift is subtracted from the person's clips, and of what people differ by from the
@@ -292,7 +311,7 @@ def condition(population: Population, mean: Tensor | None = None, known: float =
     between_emotions = labels @ torch.linalg.solve(population.counts, labels.T)
     factor = torch.linalg.cholesky(identity + scatter)
     new = torch.linalg.cholesky(identity + scatter - between_emotions)
-    shift = population.directions.new_zeros(len(population.directions))
+    shift = torch.zeros((), dtype=torch.float64)
     return Prior(
         weights=torch.cholesky_solve(residual, factor),
         known=identity - torch.cholesky_inverse(factor),
@@ -320,7 +339,7 @@ def start(prior: Prior, directions: Tensor, numbers: Numbers, place: Tensor) -> 
     State
         Ready for `answer` (zero shots) and `update`.
     """
-    n_features, n_classes = len(directions), len(place)
+    (n_features, n_directions), n_classes = directions.shape, len(place)
     empty = directions.new_zeros(0, 0)
     return State(
         prior=prior,
@@ -328,9 +347,10 @@ def start(prior: Prior, directions: Tensor, numbers: Numbers, place: Tensor) -> 
         numbers=numbers,
         place=place,
         support=directions.new_zeros(0, n_features + 1),
+        projected=directions.new_zeros(0, n_directions),
         targets=directions.new_zeros(0, n_classes),
-        weights=directions @ _prior_weights(prior, place),
-        levels=directions.new_zeros(n_classes),
+        inner=_prior_weights(prior, place),
+        dual=directions.new_zeros(0, n_classes),
         spreads=(Spread(prior.known, empty), Spread(prior.new, empty)),
     )
 
@@ -342,8 +362,8 @@ def update(state: State, features: Tensor, codes: Tensor) -> State:
     ----------
     state : State
         Before.
-    features : Tensor of shape (n_clips, n_features)
-        Their features.
+    features : Tensor of shape (n_clips, n_features) or (n_clips, n_features + n_scores)
+        Their features; networks' scores do not count.
     codes : long Tensor of shape (n_clips,)
         Place of each clip's emotion among those of the state.
 
@@ -355,16 +375,18 @@ def update(state: State, features: Tensor, codes: Tensor) -> State:
     Notes
     -----
     Costs the cube of the number of clips or of features, whichever is smaller: more clips than
-    features are replaced by as many weighted ones that say the same (a QR decomposition).
+    features are replaced by as many weighted ones that say the same.
     """
-    shifted = features.double() - state.prior.shift
-    level = shifted.new_full((len(shifted), 1), state.numbers.person_variance**0.5)
-    own = 2.0 * torch.nn.functional.one_hot(codes, len(state.place)).double() - 1.0
-    support = torch.cat([state.support, torch.cat([shifted, level], dim=1)])
-    targets = torch.cat([state.targets, own])
-    if len(support) > support.shape[1]:
-        support, targets = _compressed(support, targets)
-    return _solved(state._replace(support=support, targets=targets))
+    if len(state.support) + len(features) > state.support.shape[1]:
+        return _solved(_compressed(state, features, codes))
+    support, targets = _labelled(state, features, codes)
+    return _solved(
+        state._replace(
+            support=torch.cat([state.support, support]),
+            projected=torch.cat([state.projected, support[:, :-1] @ state.directions]),
+            targets=torch.cat([state.targets, targets]),
+        )
+    )
 
 
 def answer(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -374,25 +396,70 @@ def answer(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
     ----------
     state : State
         Of the person, in the dtype of the features.
-    features : Tensor of shape (n_clips, n_features)
-        Their features.
+    features : Tensor of shape (n_clips, n_features) or (n_clips, n_features + n_scores)
+        Their features, and beside them the networks' score of each emotion of the population.
 
     Returns
     -------
     means, variances : Tensor of shape (n_clips, n_classes)
         Variances without the noise of a label.
     """
-    shifted = features - state.prior.shift
-    means = shifted @ state.weights + state.levels
+    n_features = len(state.directions)
+    shifted, scores = (features - state.prior.shift).tensor_split([n_features], dim=1)
     projected = shifted @ state.directions
-    length = shifted.square().sum(1)
+    level = state.numbers.person_variance**0.5
+    products = state.support[:, :-1] @ shifted.T + level * state.support[:, -1:]
+    means = projected @ state.inner + products.T @ state.dual
+    length = shifted.square().sum(1) + state.numbers.person_variance
     is_new = state.place < 0
     variances = torch.empty_like(means)
     for is_own, spread in zip((~is_new, is_new), state.spreads, strict=True):
         if is_own.any():
-            own = _variance(state, spread, shifted, projected, length)
+            own = _variance(state, spread, projected, products, length)
             variances[:, is_own] = own[:, None]
+    if scores.shape[1] and not is_new.all():
+        own = scores[:, state.place[~is_new]]
+        read = read_networks(means[:, ~is_new], variances[:, ~is_new], own, state.numbers)
+        means[:, ~is_new], variances[:, ~is_new] = read
     return means, variances
+
+
+def read_networks(
+    means: Tensor, variances: Tensor, scores: Tensor, numbers: Numbers
+) -> tuple[Tensor, Tensor]:
+    """Condition the scores of clips on what networks say of the same clips.
+
+    Parameters
+    ----------
+    means, variances : Tensor of shape (..., n_classes)
+        Of the scores; variances may lack the last axis's extent.
+    scores : Tensor of shape (..., n_classes)
+        Of the networks.
+    numbers : Numbers
+        Of the model.
+
+    Returns
+    -------
+    means, variances : Tensor of shape (..., n_classes)
+        The less the rules know of a clip's scores, the more the networks count.
+
+    Notes
+    -----
+    Ours: a Kalman update by an observation ``network_gain * scores`` with the noise variance
+    ``network_noise``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.recurrence import Numbers, read_networks
+    >>> numbers = Numbers(0.5, 16.0, 10.0, 3.0, 1.0, network_gain=2.0, network_noise=1.0)
+    >>> read_networks(torch.zeros(1), torch.ones(1), torch.ones(1), numbers)
+    (tensor([1.]), tensor([0.5000]))
+    """
+    variances = variances.clamp_min(0.0)
+    weight = variances / (variances + numbers.network_noise)
+    means = means + weight * (numbers.network_gain * scores - means)
+    return means, (1.0 - weight) * variances
 
 
 def logits(means: Tensor, variances: Tensor, temperature, variance_factor) -> Tensor:
@@ -440,52 +507,78 @@ def solve_support(covariance: Tensor, residual: Tensor, support_precision) -> tu
     return torch.linalg.solve_triangular(factor.mT, half, upper=True), factor
 
 
+def _symmetric(sum_: Tensor) -> Tensor:
+    return (sum_ + sum_.T) / 2.0
+
+
 def _prior_weights(prior: Prior, place: Tensor) -> Tensor:
     columns = prior.weights[:, place.clamp_min(0)]
     return torch.where(place >= 0, columns, 0.0)
 
 
 def _solved(state: State) -> State:
-    """Weights, levels and spreads that follow from the support."""
-    features, level = state.support[:, :-1], state.support[:, -1]
-    projected = features @ state.directions
+    """Means and spreads that follow from the support."""
     mean_weights = _prior_weights(state.prior, state.place)
-    residual = state.targets - projected @ mean_weights
-    gram = features @ features.T + level[:, None] * level
-    dual = torch.empty_like(residual)
-    inner = mean_weights.clone()
+    residual = state.targets - state.projected @ mean_weights
+    gram = state.support @ state.support.T
+    dual, inner = torch.empty_like(residual), mean_weights.clone()
     is_new, spreads = state.place < 0, []
     for is_own, spread in zip((~is_new, is_new), state.spreads, strict=True):
         if is_own.any():
-            known = projected @ spread.explained
-            covariance = gram - known @ projected.T
+            known = state.projected @ spread.explained
+            covariance = gram - known @ state.projected.T
             precision = state.numbers.support_precision
             dual[:, is_own], factor = solve_support(covariance, residual[:, is_own], precision)
             inner[:, is_own] -= known.T @ dual[:, is_own]
             spread = spread._replace(factor=factor)
         spreads.append(spread)
-    level_scale = state.numbers.person_variance**0.5
-    return state._replace(
-        weights=state.directions @ inner + features.T @ dual,
-        levels=level_scale * (level @ dual),
-        spreads=tuple(spreads),
-    )
+    return state._replace(inner=inner, dual=dual, spreads=tuple(spreads))
 
 
-def _variance(state: State, spread: Spread, shifted, projected, length) -> Tensor:
+def _variance(state: State, spread: Spread, projected, products, length) -> Tensor:
     """Variance of the scores of clips for one kind of emotion."""
     explained = projected @ spread.explained
-    variance = length - (explained * projected).sum(1) + state.numbers.person_variance
+    variance = length - (explained * projected).sum(1)
     if not len(state.support):
         return variance
-    features, level = state.support[:, :-1], state.support[:, -1:]
-    cross = features @ shifted.T - (features @ state.directions) @ explained.T
-    cross = cross + level * state.numbers.person_variance**0.5
+    cross = products - state.projected @ explained.T
     gained = torch.linalg.solve_triangular(spread.factor, cross, upper=False)
     return variance - gained.square().sum(0)
 
 
-def _compressed(support: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """As many rows as columns that have the same normal equations."""
-    orthogonal, triangle = torch.linalg.qr(support)
-    return triangle, orthogonal.T @ targets
+def _labelled(state: State, features: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of `State.support` and `State.targets` for labelled clips."""
+    shifted = (features.double() - state.prior.shift)[:, : len(state.directions)]
+    level = shifted.new_full((len(shifted), 1), state.numbers.person_variance**0.5)
+    targets = 2.0 * torch.nn.functional.one_hot(codes, len(state.place)).double() - 1.0
+    return torch.cat([shifted, level], dim=1), targets
+
+
+def _compressed(state: State, features: Tensor, codes: Tensor) -> State:
+    """The state's labelled clips and more, as a row a feature with the same normal equations."""
+    products, by_target = _products(state.support), state.support.T @ state.targets
+    for part, own in zip(features.split(_CLIPS_AT_ONCE), codes.split(_CLIPS_AT_ONCE), strict=True):
+        rows, targets = _labelled(state, part, own)
+        products += _products(rows)
+        by_target += rows.T @ targets
+    # Rounding may leave the smallest eigenvalues a little below 0.
+    products.diagonal().add_(_LEAST_EIGENVALUE * products.diagonal().mean())
+    factor = torch.linalg.cholesky(products)
+    support = factor.T.contiguous()
+    return state._replace(
+        support=support,
+        projected=support[:, :-1] @ state.directions,
+        targets=torch.linalg.solve_triangular(factor, by_target, upper=False),
+    )
+
+
+def _products(rows: Tensor) -> Tensor:
+    """Of the columns with each other; what is symmetric is computed once."""
+    parts = rows.tensor_split(_PARTS, dim=1)
+    blocks = [[left.T @ right for right in parts[i:]] for i, left in enumerate(parts)]
+    return torch.cat(
+        [
+            torch.cat([*(blocks[j][i - j].T for j in range(i)), *blocks[i]], dim=1)
+            for i in range(_PARTS)
+        ]
+    )

@@ -132,7 +132,7 @@ def meta_train(
     people = people_of(codes, people, random_state)
     unscaled = _unscaled(module, tensors, log_probabilities)
     numbers = _learn_numbers(module, unscaled, codes, people, plan, random_state)
-    directions = _directions(_scaled(module, unscaled[_thinned(people, _DIRECTION_CLIPS)]))
+    directions = _directions(_rules(module, unscaled[_thinned(people, _DIRECTION_CLIPS)]))
     population = _summarised(module, unscaled, codes, people, directions, numbers)
     return MetaTrained(module.eval(), population, numbers, history)
 
@@ -150,6 +150,10 @@ def _unscaled(module, recordings: list[Tensor], log_probabilities: Tensor | None
 
 def _scaled(module, unscaled: Tensor) -> Tensor:
     return module.scaler(unscaled.to(module.scaler.mean.device)).cpu()
+
+
+def _rules(module, unscaled: Tensor) -> Tensor:
+    return _scaled(module, unscaled)[:, : module.n_rules]
 
 
 def _sizes(recordings: Sequence[NDArray], plan: TrainingPlan) -> ModuleSizes:
@@ -184,33 +188,39 @@ def _learn_numbers(module, unscaled, codes, people, plan, random_state) -> Numbe
     rows = _thinned(people, _NUMBER_CLIPS)
     scaler = module.scaler
     scaler.calibrate(unscaled[rows].to(scaler.mean.device))
+    blocks = [block for block in module.blocks if block.kind != "network"]
+    module.weigh(torch.ones(len(blocks)))
     features = _scaled(module, unscaled[rows])
-    shown = _views_shown(module, len(rows), plan.view_dropout, random_state)
     if not plan.learns_numbers:
-        scaler.weigh(torch.full_like(scaler.weights, 1.0 / len(scaler.weights)))
+        module.weigh(torch.full((len(blocks),), 1.0 / len(blocks)))
         return START
-    parts = features.double().split(scaler.sizes, dim=1)
+    shown = _views_shown(blocks, len(rows), plan.view_dropout, random_state)
+    *parts, scores = features.double().split(
+        [*(block.size for block in blocks), features.shape[1] - module.n_rules], dim=1
+    )
     grams = [
         (own * seen) @ (own * seen).T for own, seen in zip(parts, shown.unbind(1), strict=True)
     ]
     own_codes, own_people = codes[rows], np.unique(people[rows], return_inverse=True)[1]
-    episodes = draw_episodes(
-        own_codes, own_people, shots=_SHOTS, n_draws=_DRAWS, generator=random_state
+    of_shots = {"shots": _SHOTS, "generator": random_state}
+    episodes = draw_episodes(own_codes, own_people, n_draws=_DRAWS, **of_shots)
+    in_order = draw_episodes(own_codes, own_people, n_draws=1, **of_shots)
+    kept, own_codes = np.unique(own_codes, return_inverse=True)
+    scores = scores[:, kept] if scores.shape[1] else None
+    weights, numbers = learn_numbers(
+        torch.stack(grams), own_codes, own_people, episodes, in_order, scores
     )
-    own_codes = np.unique(own_codes, return_inverse=True)[1]
-    weights, numbers = learn_numbers(torch.stack(grams), own_codes, own_people, episodes)
-    scaler.weigh(weights.to(scaler.weights))
+    module.weigh(weights)
     return numbers
 
 
-def _views_shown(module, n_clips, view_dropout, random_state) -> Tensor:
+def _views_shown(blocks, n_clips, view_dropout, random_state) -> Tensor:
     """Whether a clip shows a block, (n_clips, n_blocks, 1): views are left out at random."""
-    n_modalities = len(module.ramps)
+    modality = [block.modality for block in blocks]
+    n_modalities = max(modality) + 1
     shown = random_state.random_sample((n_clips, n_modalities)) >= view_dropout
     shown[~shown.any(axis=1), random_state.randint(n_modalities)] = True
-    places = [block.modality for block in module.blocks]
-    everything = np.column_stack([shown, np.ones(n_clips, bool)])  # the networks, at place -1
-    return torch.from_numpy(everything[:, places].astype(np.float64))[..., None]
+    return torch.from_numpy(shown[:, modality].astype(np.float64))[..., None]
 
 
 def _directions(features: Tensor) -> Tensor:
@@ -232,7 +242,7 @@ def _summarised(module, unscaled, codes, people, directions, numbers) -> Populat
     sums = PersonSums.zeros(n_people, directions.shape[1], n_classes)
     for start in range(0, len(codes), _CLIPS_AT_ONCE):
         rows = np.arange(start, min(start + _CLIPS_AT_ONCE, len(codes)))
-        projected = _scaled(module, unscaled[rows]).double() @ directions
+        projected = _rules(module, unscaled[rows]).double() @ directions
         sums.add(projected, torch.from_numpy(people[rows]), torch.from_numpy(codes[rows]))
     return summarise(sums, directions, numbers.person_variance)
 

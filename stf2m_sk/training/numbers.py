@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from stf2m_sk.nn.recurrence import (
     Numbers,
     logits,
+    read_networks,
     shift_known,
     solve_support,
     with_shift_known,
@@ -29,6 +31,8 @@ START = Numbers(
     shift_clips=10.0,
     temperature=3.0,
     variance_factor=1.0,
+    network_gain=0.3,
+    network_noise=0.5,
 )
 _START_WEIGHT = 1.0  # of all blocks together
 _STEPS = 15  # of L-BFGS
@@ -37,6 +41,8 @@ _PULL_OF_BLOCKS = 1e-3  # of block weights towards their mean, per squared log u
 _PULL = 3e-4  # of the numbers towards their start
 _FEWEST_JUDGES = 4  # people; of fewer no half can judge the other
 _LEARNED = ("person_variance", "support_precision", "temperature", "variance_factor")
+_OF_PROBABILITIES = ("temperature", "variance_factor")
+_OF_NETWORKS = ("network_gain", "network_noise")
 _SHIFT_CLIPS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
 
@@ -89,6 +95,8 @@ def learn_numbers(
     codes: NDArray[np.integer],
     people: NDArray[np.integer],
     episodes: list[Episodes],
+    in_order: list[Episodes],
+    scores: Tensor | None = None,
 ) -> tuple[Tensor, Numbers]:
     """Block weights and numbers by which people who are left out are best recognised.
 
@@ -102,6 +110,10 @@ def learn_numbers(
         Codes of the people, 0 to n_people - 1.
     episodes : list of Episodes
         Of several numbers of shots; the population of each is everybody else.
+    in_order : list of Episodes
+        The same, queries after supports: as people are met after `adapt`.
+    scores : Tensor of shape (n_clips, n_classes), optional
+        What networks say of clips that they have not seen.
 
     Returns
     -------
@@ -115,14 +127,20 @@ def learn_numbers(
     Minimises the cross-entropy of the episodes' queries, classes counted alike, by L-BFGS. The
     posterior of every person given all others is read off one inverse (`left_out`). The share
     of an unlabelled person's shift is then chosen from a few values. Temperature and variance
-    factor are chosen once more, cross-fitted over halves of the people. Ours.
+    factor are chosen once more, with the networks' gain and noise, on the episodes in order and
+    cross-fitted over halves of the people. Ours.
     """
     problem = _Problem.of(grams, codes, people, episodes)
     if not episodes or people.max() == 0:
         return problem.unpacked(problem.start)
     weights, numbers = problem.solved()
     numbers = numbers._replace(shift_clips=problem.shift_clips(weights, numbers))
-    return weights, problem.calibrated(weights, numbers)
+    halves = problem.halves(weights, numbers)
+    if scores is not None:
+        names = (*_OF_PROBABILITIES, *_OF_NETWORKS)
+        numbers = problem.calibrated(names, numbers, halves, problem.tasks, scores)
+    later = [_Task.of(own, problem.layout, codes) for own in in_order]
+    return weights, problem.calibrated(_OF_PROBABILITIES, numbers, halves, later, scores)
 
 
 class _Problem(NamedTuple):
@@ -198,43 +216,66 @@ class _Problem(NamedTuple):
             losses.append(float(sum(each)))
         return _SHIFT_CLIPS[int(np.argmin(losses))]
 
-    def calibrated(self, weights: Tensor, numbers: Numbers) -> Numbers:
-        """Temperature and variance factor by which probabilities are right for new people.
+    def calibrated(
+        self,
+        names: Sequence[str],
+        numbers: Numbers,
+        halves: list[_Half],
+        tasks: list[_Task],
+        scores: Tensor | None,
+    ) -> Numbers:
+        """Numbers by which probabilities are right for new people.
 
-        Chosen on scores of people by whom the other numbers were not chosen: those of each half
-        of the people come from numbers of the other half. All queries count alike, since
-        probabilities are to be right for clips as they occur.
+        Chosen on scores of people by whom the block weights were not chosen. All queries count
+        alike, since probabilities are to be right for clips as they occur.
         """
-        shown = []
-        for judges, (own_weights, learned) in self._halves(weights, numbers):
-            own = learned._replace(shift_clips=numbers.shift_clips)
-            for scores in (self.scores(own_weights, own), self.centred_scores(own_weights, own)):
-                for task in self.tasks:
-                    seen = task.of_people(judges)
-                    shown.append((seen, *seen.conditioned(scores, self.targets, self.layout, own)))
+        shown = [seen for half in halves for seen in self._judged(half, numbers, tasks, scores)]
+        start = torch.tensor([getattr(numbers, name) for name in names], dtype=torch.float64).log()
 
         def loss(values: Tensor) -> Tensor:
-            temperature, variance_factor = values.exp()
-            own = numbers._replace(temperature=temperature, variance_factor=variance_factor)
+            own = numbers._replace(**dict(zip(names, values.exp(), strict=True)))
             each = [
-                -task.log_probabilities(means, variances, own)[task.weight > 0].mean()
-                for task, means, variances in shown
+                -task.log_probabilities(*read, own)[task.weight > 0].mean() for task, *read in shown
             ]
-            return sum(each) / len(each)
+            return sum(each) / len(each) + _PULL * (values - start).square().sum()
 
-        start = [math.log(numbers.temperature), math.log(numbers.variance_factor)]
-        found = _minimised(loss, torch.tensor(start, dtype=torch.float64)).exp().tolist()
-        return numbers._replace(temperature=found[0], variance_factor=found[1])
+        found = _minimised(loss, start).exp().tolist()
+        return numbers._replace(**dict(zip(names, found, strict=True)))
 
-    def _halves(self, weights, numbers):
-        """People who judge, and weights and numbers of the other half."""
+    def _judged(self, half, numbers, tasks, scores):
+        """Tasks with means, variances and networks' scores, without and with the shift known."""
+        tasks = [task.of_people(half.judges) for task in tasks]
+        weights = half.weights
+        numbers = half.numbers._replace(shift_clips=numbers.shift_clips)
+        people = torch.from_numpy(self.people)
+        size = people.bincount().to(weights.dtype)
+        for is_known, given in (
+            (0.0, self.scores(weights, numbers)),
+            (1.0, self.centred_scores(weights, numbers)),
+        ):
+            own = None
+            if scores is not None:
+                mean = torch.zeros(len(size), scores.shape[1], dtype=scores.dtype)
+                mean = mean.index_add(0, people, scores) / size[:, None]
+                known = is_known * shift_known(size, numbers)[:, None]
+                own = scores - (known * mean)[people]
+            for task in tasks:
+                read = task.conditioned(given, self.targets, self.layout, numbers)
+                rows = self.layout.rows[task.person[:, None], task.query]
+                yield task, *read, None if own is None else own[rows]
+
+    def halves(self, weights: Tensor, numbers: Numbers) -> list[_Half]:
+        """Each half of the people as judges of what the other half chooses.
+
+        Where people are too few, all of them judge the weights and numbers that are given.
+        """
         people = np.unique(self.episodes[0].person)
         if len(people) < _FEWEST_JUDGES:
-            return [(people, (weights, numbers))]
+            return [_Half(people, weights, numbers)]
         first, second = people[::2], people[1::2]
         return [
-            (second, self._of_people(first).solved()),
-            (first, self._of_people(second).solved()),
+            _Half(second, *self._of_people(first).solved()),
+            _Half(first, *self._of_people(second).solved()),
         ]
 
     def _of_people(self, kept: NDArray[np.integer]) -> _Problem:
@@ -256,6 +297,14 @@ class _Problem(NamedTuple):
         people = np.searchsorted(kept, self.people[rows])
         codes = np.unique(self.codes[rows], return_inverse=True)[1]
         return _Problem.of(grams, codes, people, episodes)
+
+
+class _Half(NamedTuple):
+    """Some people, and weights and numbers that others chose."""
+
+    judges: NDArray[np.integer]
+    weights: Tensor
+    numbers: Numbers
 
 
 def left_out(gram: Tensor, targets: Tensor, layout: _Layout, person_variance) -> LeftOut:
@@ -335,14 +384,18 @@ class _Task(NamedTuple):
     def loss(self, scores: LeftOut, targets: Tensor, layout: _Layout, numbers: Numbers) -> Tensor:
         """Cross-entropy of the queries after their support, classes counted alike."""
         means, variances = self.conditioned(scores, targets, layout, numbers)
-        own = self.log_probabilities(means, variances, numbers)
+        own = self.log_probabilities(means, variances, None, numbers)
         return -(torch.where(self.weight > 0, own, 0.0) * self.weight).sum(1).mean()
 
-    def log_probabilities(self, means: Tensor, variances: Tensor, numbers: Numbers) -> Tensor:
+    def log_probabilities(
+        self, means: Tensor, variances: Tensor, scores: Tensor | None, numbers: Numbers
+    ) -> Tensor:
         """Of each query's own class, (n_episodes, n_query)."""
-        scaled = logits(
-            means, variances[..., None], numbers.temperature, numbers.variance_factor
-        ).masked_fill(~self.among[:, None], -torch.inf)
+        variances = variances[..., None]
+        if scores is not None:
+            means, variances = read_networks(means, variances, scores, numbers)
+        scaled = logits(means, variances, numbers.temperature, numbers.variance_factor)
+        scaled = scaled.masked_fill(~self.among[:, None], -torch.inf)
         return torch.log_softmax(scaled, dim=2).gather(2, self.label[..., None]).squeeze(2)
 
     def conditioned(self, scores, targets, layout, numbers) -> tuple[Tensor, Tensor]:

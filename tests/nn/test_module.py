@@ -156,7 +156,8 @@ class TestNetworks:
         assert module.blocks[-1] == Block("network", -1, 3)
         signals = module.standardiser(recordings())
         last = module.unscaled(signals)[:, -3:]
-        torch.testing.assert_close(last, ensemble(signals))
+        scores = ensemble(signals)
+        torch.testing.assert_close(last, scores - scores.mean(1, keepdim=True))
         assert torch.equal(
             module.unscaled(signals)[:, :-3].isnan(), module.strengths(signals).isnan()
         )
@@ -170,10 +171,19 @@ class TestNetworks:
         signals = module.standardiser(recordings())
         given = torch.randn(12, 3, generator=generator(9))
         found = module.unscaled(signals, given)
-        assert torch.equal(found[:, -3:], given)
+        torch.testing.assert_close(found[:, -3:], given - given.mean(1, keepdim=True))
         own = module.unscaled(signals)
         torch.testing.assert_close(found[:, :-3], own[:, :-3], equal_nan=True)
         assert torch.equal(module.features(signals, given), module.scaler(found))
+
+    def test_keep_the_deviation_1_whatever_the_rules_weigh(self, ensemble):
+        module = _fitted(SIZES, ensemble=ensemble, n_classes=3)
+        n_blocks = len(module.blocks) - 1
+        module.weigh(torch.linspace(0.1, 1.0, n_blocks))
+        assert module.n_rules == sum(block.size for block in module.blocks[:-1])
+        torch.testing.assert_close(module.scaler.weights[:-1], torch.linspace(0.1, 1.0, n_blocks))
+        deviation = module(recordings())[:, module.n_rules :].std(dim=0, correction=0)
+        torch.testing.assert_close(deviation, torch.ones(3), rtol=1e-3, atol=0)
 
     def test_attaching_leaves_the_rules_as_they_are(self, ensemble):
         plain, module = _fitted(SIZES), _fitted(SIZES, ensemble=ensemble, n_classes=3)

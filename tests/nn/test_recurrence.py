@@ -26,6 +26,8 @@ NUMBERS = Numbers(
     shift_clips=10.0,
     temperature=2.0,
     variance_factor=1.0,
+    network_gain=0.5,
+    network_noise=0.8,
 )
 
 
@@ -201,6 +203,37 @@ class TestAgainstADenseGaussianProcess:
         assert state.support.shape == (6, 6)
 
 
+class TestNetworks:
+    @laws
+    @given(cases(), st.integers(0, 2**32 - 1))
+    def test_are_one_more_noisy_observation_of_each_score(self, case, seed):
+        means, variances = case.answer()
+        scores = np.random.default_rng(seed).normal(size=(len(means), case.n_known))
+        state = case.updated()
+        with_scores = np.column_stack([case.query, scores])
+        if case.known:
+            shift = np.append(case.mean, np.zeros(case.n_known)) * case.known
+            state = state._replace(prior=state.prior._replace(shift=torch.from_numpy(shift)))
+        found = [part.numpy() for part in answer(state, torch.from_numpy(with_scores))]
+        gain, noise = case.numbers.network_gain, case.numbers.network_noise
+        for column, place in enumerate(case.place):
+            mean, variance = means[:, column], variances[:, column]
+            if place >= 0:  # the product of two Gaussian densities
+                precision = 1 / variance + 1 / noise
+                mean = (mean / variance + gain * scores[:, place] / noise) / precision
+                variance = 1 / precision
+            np.testing.assert_allclose(found[0][:, column], mean, rtol=0, atol=1e-8)
+            np.testing.assert_allclose(found[1][:, column], variance, rtol=0, atol=1e-8)
+
+    def test_scores_beside_a_labelled_clip_do_not_count(self):
+        case = Case()
+        plain = case.updated()
+        features = torch.from_numpy(np.column_stack([case.support, np.ones((6, 3))]))
+        state = update(case.start(), features, torch.from_numpy(case.support_codes))
+        torch.testing.assert_close(state.inner, plain.inner)
+        torch.testing.assert_close(state.dual, plain.dual)
+
+
 class TestRecurrence:
     @laws
     @given(cases(), st.randoms(use_true_random=False))
@@ -214,9 +247,9 @@ class TestRecurrence:
     def test_a_state_is_never_changed(self):
         case = Case()
         state = case.start()
-        before = [part.clone() for part in (state.weights, state.support, state.levels)]
+        before = [part.clone() for part in (state.inner, state.support, state.dual)]
         update(state, torch.from_numpy(case.support), torch.from_numpy(case.support_codes))
-        after = (state.weights, state.support, state.levels)
+        after = (state.inner, state.support, state.dual)
         assert all(map(torch.equal, before, after))
 
     @laws
