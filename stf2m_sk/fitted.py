@@ -27,6 +27,7 @@ from stf2m_sk.nn.recurrence import (
     update,
     with_shift_known,
 )
+from stf2m_sk.nn.signals import Signals
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import Views, ViewSchema
 
@@ -252,8 +253,25 @@ class FittedModel:
         labels = self.classes if classes is None else classes
         return scaled + torch.from_numpy(self.priors.of(labels)).to(features)
 
-    @torch.no_grad()
     def _embedded(self, views: Views) -> Iterator[Tensor]:
+        for module, signals in self.standardised(views):
+            yield module.features(signals).cpu()
+
+    def standardised(self, views: Views) -> Iterator[tuple[STF2MModule, Signals]]:
+        """Clips as the rules take them, some at a time: memory does not grow with their number.
+
+        Parameters
+        ----------
+        views : Views
+            Clips with the modalities of `schema`.
+
+        Yields
+        ------
+        module : STF2MModule
+            In the dtype of the views.
+        signals : Signals
+            On the device of the module.
+        """
         dtype, device = _torch_dtype(views), self.device
         module = self.module
         if dtype == torch.float64:
@@ -263,7 +281,7 @@ class FittedModel:
             # Other strides, as of a DataFrame's columns, would give other last bits.
             arrays = [np.ascontiguousarray(part[name]) for name in part.names]
             signals = [torch.tensor(array, dtype=dtype, device=device) for array in arrays]
-            yield module(signals).cpu()
+            yield module, module.standardiser(signals)
 
 
 def join_labels(parts: list[NDArray]) -> NDArray:

@@ -92,10 +92,14 @@ class BlockScaler(nn.Module):
             A block of weight a has rows of mean squared length a over the training clips, or
             less where features hardly varied.
         """
-        weights = self.weights.sqrt().repeat_interleave(
-            torch.tensor(self.sizes, device=features.device), output_size=len(self.scale)
-        )
-        return torch.nan_to_num((features - self.mean) * (self.scale * weights), nan=0.0)
+        return torch.nan_to_num((features - self.mean) * self.factors, nan=0.0)
+
+    @property
+    def factors(self) -> Tensor:
+        """What centred features are multiplied by, (n_features,)."""
+        sizes = torch.tensor(self.sizes, device=self.weights.device)
+        weights = self.weights.sqrt().repeat_interleave(sizes, output_size=len(self.scale))
+        return self.scale * weights
 
     def _split(self, values: Tensor) -> tuple[Tensor, ...]:
         return values.split(self.sizes)

@@ -130,6 +130,27 @@ class RampRules(nn.Module):
         return torch.cat([self._strengths(*part, scratch) for part in parts])
 
     @torch.no_grad()
+    def weighted(self, signal: Tensor, frames: Tensor, coefficients: Tensor) -> Tensor:
+        """Weighted sums of the memberships at each position: strengths, taken apart in time.
+
+        Parameters
+        ----------
+        signal, frames : Tensor
+            As for `forward`.
+        coefficients : Tensor of shape (n_rules, n_outputs)
+            Weights of the rules.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_outputs, n_positions)
+            Their sum over the positions is ``forward(signal, frames) @ coefficients``.
+        """
+        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
+        scratch = self._scratch(signal[:at_once])
+        parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
+        return torch.cat([self._weighted(*part, coefficients, scratch) for part in parts])
+
+    @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
         """Let ramps run between quantiles of the responses.
 
@@ -184,21 +205,44 @@ class RampRules(nn.Module):
             total = _part(scratch[1], n_clips, mixtures.shape[1], times[1])
             yield rows, _convolve(mixed.unflatten(2, times), taps[rows], dilation, start, total)
 
-    def _strengths(self, signal: Tensor, frames: Tensor, scratch: Tensor) -> Tensor:
-        frames = frames[:, :: self.stride]
-        count = frames.sum(1).clamp_min(1.0)
+    def _memberships(
+        self, signal: Tensor, frames: Tensor, scratch: Tensor
+    ) -> Iterator[tuple[slice, int, Tensor]]:
+        """Rows of kernels, a ramp, and its memberships (n_clips, n_rows, n_positions).
+
+        They are 0 where not measured, and lie in `scratch`: read them before the next.
+        """
         # -inf lies below every ramp, so that plain sums leave unmeasured frames out.
-        start = torch.where(frames > 0, 0.0, -torch.inf)[:, None].to(signal.dtype)
+        measured = frames[:, :: self.stride] > 0
+        start = torch.where(measured, 0.0, -torch.inf)[:, None].to(signal.dtype)
         slope = 1.0 / self.width
         offset = -self.lower * slope
-        strengths = signal.new_empty(len(signal), *self.lower.shape)
         for rows, responses in self._respond(signal, start, scratch):
             membership = _part(scratch[2], *responses.shape)
             for ramp in range(self.lower.shape[1]):
                 own = (offset[rows, ramp, None], responses, slope[rows, ramp, None])
                 torch.addcmul(*own, out=membership)
-                strengths[:, rows, ramp] = membership.clamp_(0.0, 1.0).sum(2)
-        return (strengths / count[:, None, None]).flatten(1)
+                yield rows, ramp, membership.clamp_(0.0, 1.0)
+
+    def _strengths(self, signal: Tensor, frames: Tensor, scratch: Tensor) -> Tensor:
+        strengths = signal.new_empty(len(signal), *self.lower.shape)
+        for rows, ramp, membership in self._memberships(signal, frames, scratch):
+            strengths[:, rows, ramp] = membership.sum(2)
+        return (strengths / self._count(frames)).flatten(1)
+
+    def _weighted(
+        self, signal: Tensor, frames: Tensor, coefficients: Tensor, scratch: Tensor
+    ) -> Tensor:
+        coefficients = coefficients.unflatten(0, self.lower.shape)
+        n_positions = -(-signal.shape[2] // self.stride)
+        total = signal.new_zeros(len(signal), coefficients.shape[2], n_positions)
+        for rows, ramp, membership in self._memberships(signal, frames, scratch):
+            total += coefficients[rows, ramp].T @ membership
+        return total / self._count(frames)
+
+    def _count(self, frames: Tensor) -> Tensor:
+        """Measured positions of each clip, at least 1: (n_clips, 1, 1)."""
+        return frames[:, :: self.stride].sum(1).clamp_min(1.0)[:, None, None]
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""

@@ -79,6 +79,8 @@ class STF2MModule(nn.Module):
         In the order of the features.
     n_rules : int
         Rules of all blocks but the networks'.
+    columns : long Tensor of shape (n_rules,)
+        Place of each rule among those of all modalities, ramps before patterns in each.
     ensemble : NetworkEnsemble or None
         The learned block; see `attach`.
 
@@ -154,7 +156,7 @@ class STF2MModule(nn.Module):
                     columns.append(rows)
         self.n_rules = first
         self.blocks = [*blocks, *more]
-        self._columns = torch.cat(columns)
+        self.columns = torch.cat(columns)
         self.scaler = BlockScaler([block.size for block in self.blocks])
 
     # ---- from recordings to features ----
@@ -224,7 +226,7 @@ class STF2MModule(nn.Module):
                 own.append(patterns(values, frames))
             absent = signals.present[:, i, None] == 0
             parts.append(torch.cat(own, dim=1).masked_fill(absent, torch.nan))
-        return torch.cat(parts, dim=1)[:, self._columns.to(signals.present.device)]
+        return torch.cat(parts, dim=1)[:, self.columns.to(signals.present.device)]
 
     # ---- what is read off training clips ----
 

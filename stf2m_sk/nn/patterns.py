@@ -150,6 +150,26 @@ class PatternRules(nn.Module):
         return torch.cat([self._strengths(*part) for part in parts])
 
     @torch.no_grad()
+    def weighted(self, signal: Tensor, frames: Tensor, coefficients: Tensor) -> Tensor:
+        """Weighted sums of the memberships at each position: strengths, taken apart in time.
+
+        Parameters
+        ----------
+        signal, frames : Tensor
+            As for `forward`.
+        coefficients : Tensor of shape (n_rules, n_outputs)
+            Weights of the rules.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_outputs, n_positions)
+            Their sum over the positions is ``forward(signal, frames) @ coefficients``.
+        """
+        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
+        parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
+        return torch.cat([self._weighted(*part, coefficients) for part in parts])
+
+    @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
         """Take the scales of differences and windows from training clips.
 
@@ -201,16 +221,28 @@ class PatternRules(nn.Module):
         """
         self.prototypes[group] = centres.view_as(self.prototypes[group])
 
-    def _strengths(self, signal: Tensor, frames: Tensor) -> Tensor:
-        measured = frames[:, :: self.stride]
-        share = (measured / measured.sum(1, keepdim=True).clamp_min(1.0))[:, None]
-        strengths = []
+    def _memberships(self, signal: Tensor, frames: Tensor) -> Iterator[Tensor]:
+        """Memberships (n_clips, n_positions, n_prototypes) of each group, measured or not."""
         for group, windows in enumerate(self._windows(signal, frames)):
             shaped = self._shaped(windows.flatten(0, 1), group)
-            memberships = membership(shaped, self.prototypes[group].flatten(1))
-            own = torch.bmm(share, memberships.unflatten(0, measured.shape))
-            strengths.append(own.squeeze(1))
-        return torch.cat(strengths, dim=1)
+            own = membership(shaped, self.prototypes[group].flatten(1))
+            yield own.unflatten(0, windows.shape[:2])
+
+    def _strengths(self, signal: Tensor, frames: Tensor) -> Tensor:
+        share = self._share(frames)[:, None]
+        each = self._memberships(signal, frames)
+        return torch.cat([torch.bmm(share, own).squeeze(1) for own in each], dim=1)
+
+    def _weighted(self, signal: Tensor, frames: Tensor, coefficients: Tensor) -> Tensor:
+        share = self._share(frames)[:, None]
+        coefficients = coefficients.unflatten(0, self.prototypes.shape[:2])
+        each = zip(self._memberships(signal, frames), coefficients, strict=True)
+        return sum((own @ weights).mT * share for own, weights in each)
+
+    def _share(self, frames: Tensor) -> Tensor:
+        """Weight of each position in the mean over those measured: (n_clips, n_positions)."""
+        measured = frames[:, :: self.stride]
+        return measured / measured.sum(1, keepdim=True).clamp_min(1.0)
 
     def _windows(self, signal: Tensor, frames: Tensor) -> Iterator[Tensor]:
         """All windows (n_clips, n_positions, n_rows * n_taps) of each group, as they are."""

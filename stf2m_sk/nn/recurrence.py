@@ -29,8 +29,11 @@ __all__ = [
     "State",
     "answer",
     "condition",
+    "linear_form",
     "logits",
+    "network_weight",
     "read_networks",
+    "rule_scores",
     "shift_known",
     "solve_support",
     "start",
@@ -404,8 +407,31 @@ def answer(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
     means, variances : Tensor of shape (n_clips, n_classes)
         Variances without the noise of a label.
     """
-    n_features = len(state.directions)
-    shifted, scores = (features - state.prior.shift).tensor_split([n_features], dim=1)
+    means, variances = rule_scores(state, features)
+    scores, known = features[:, len(state.directions) :], state.place >= 0
+    if scores.shape[1] and known.any():
+        own = scores[:, state.place[known]]
+        read = read_networks(means[:, known], variances[:, known], own, state.numbers)
+        means[:, known], variances[:, known] = read
+    return means, variances
+
+
+def rule_scores(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of the scores of clips by the rules alone, as `answer`.
+
+    Parameters
+    ----------
+    state : State
+        Of the person, in the dtype of the features.
+    features : Tensor of shape (n_clips, n_features) or (n_clips, n_features + n_scores)
+        Their features; networks' scores do not count.
+
+    Returns
+    -------
+    means, variances : Tensor of shape (n_clips, n_classes)
+        What networks say of the clips is still to be read.
+    """
+    shifted = (features - state.prior.shift)[:, : len(state.directions)]
     projected = shifted @ state.directions
     level = state.numbers.person_variance**0.5
     products = state.support[:, :-1] @ shifted.T + level * state.support[:, -1:]
@@ -417,11 +443,29 @@ def answer(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
         if is_own.any():
             own = _variance(state, spread, projected, products, length)
             variances[:, is_own] = own[:, None]
-    if scores.shape[1] and not is_new.all():
-        own = scores[:, state.place[~is_new]]
-        read = read_networks(means[:, ~is_new], variances[:, ~is_new], own, state.numbers)
-        means[:, ~is_new], variances[:, ~is_new] = read
     return means, variances
+
+
+def linear_form(state: State) -> tuple[Tensor, Tensor]:
+    """Weights and offsets of the mean scores by the rules, which are linear in a clip's features.
+
+    Parameters
+    ----------
+    state : State
+        Of the person.
+
+    Returns
+    -------
+    weights : Tensor of shape (n_features, n_classes)
+        Posterior means of the weights.
+    offsets : Tensor of shape (n_classes,)
+        The person's levels, less what the weights make of the person's shift.
+        ``features @ weights + offsets`` are the means of `rule_scores`.
+    """
+    level = state.numbers.person_variance**0.5
+    weights = state.directions @ state.inner + state.support[:, :-1].T @ state.dual
+    shift = weights.new_zeros(len(weights)) + state.prior.shift.reshape(-1)[: len(weights)]
+    return weights, level * (state.support[:, -1] @ state.dual) - shift @ weights
 
 
 def read_networks(
@@ -456,10 +500,28 @@ def read_networks(
     >>> read_networks(torch.zeros(1), torch.ones(1), torch.ones(1), numbers)
     (tensor([1.]), tensor([0.5000]))
     """
-    variances = variances.clamp_min(0.0)
-    weight = variances / (variances + numbers.network_noise)
+    weight = network_weight(variances, numbers)
     means = means + weight * (numbers.network_gain * scores - means)
-    return means, (1.0 - weight) * variances
+    return means, (1.0 - weight) * variances.clamp_min(0.0)
+
+
+def network_weight(variances: Tensor, numbers: Numbers) -> Tensor:
+    """Share of the networks in the scores of clips.
+
+    Parameters
+    ----------
+    variances : Tensor
+        Of the scores by the rules alone.
+    numbers : Numbers
+        Of the model.
+
+    Returns
+    -------
+    Tensor of the shape of `variances`
+        In [0, 1): the Kalman gain of `read_networks`.
+    """
+    variances = variances.clamp_min(0.0)
+    return variances / (variances + numbers.network_noise)
 
 
 def logits(means: Tensor, variances: Tensor, temperature, variance_factor) -> Tensor:

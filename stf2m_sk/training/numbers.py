@@ -362,7 +362,7 @@ class _Task(NamedTuple):
         query = torch.from_numpy(episodes.query)
         support = torch.from_numpy(episodes.support)
         label = torch.from_numpy(codes)[query.clamp_min(0)]
-        shown = F.one_hot(label).double() * (query >= 0)[..., None]
+        shown = F.one_hot(label, int(codes.max()) + 1).double() * (query >= 0)[..., None]
         size = shown.sum(1, keepdim=True)
         weight = (shown / size.clamp_min(1.0)).sum(2)
         among = size.squeeze(1) > 0 if episodes.shots else torch.ones_like(size.squeeze(1)) > 0

@@ -273,6 +273,12 @@ class TestNothingToLearnFrom:
         weights, learned = learn([X[kept] for X in blocks], codes[kept], people[kept])
         assert np.isfinite([*weights, *learned]).all()
 
+    def test_a_last_class_that_nobody_shows_twice(self):
+        blocks, codes, people = planted(n_people=4)
+        kept = (codes < 2) | (np.arange(len(codes)) % 3 == 0)
+        weights, learned = learn([X[kept] for X in blocks], codes[kept], people[kept])
+        assert np.isfinite([*weights, *learned]).all()
+
     def test_constant_features(self):
         _, codes, people = planted(n_people=3)
         weights, learned = learn([np.zeros((len(codes), 1))], codes, people)
