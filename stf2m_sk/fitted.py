@@ -222,13 +222,11 @@ class FittedModel:
         Tensor of shape (n_clips, n_classes)
             In the dtype of the views.
         """
-        state = None
         # Filled in place: many small results kept apart would keep memory from being used again.
         filled = torch.empty(views.n_clips, len(self.classes), dtype=_torch_dtype(views))
         first = 0
         for features in self._embedded(views):
-            state = _cast(self.state, features.dtype) if state is None else state
-            filled[first : first + len(features)] = self.logits_of(state, features)
+            filled[first : first + len(features)] = self.logits_of(self.state, features)
             first += len(features)
         return filled
 
@@ -238,7 +236,7 @@ class FittedModel:
         Parameters
         ----------
         state : State
-            Of `state_of`, in the dtype of the features.
+            Of `state_of`.
         features : Tensor of shape (n_clips, n_features)
             Of `embed`.
         classes : array of shape (n_classes,), default=None
@@ -247,11 +245,12 @@ class FittedModel:
         Returns
         -------
         Tensor of shape (n_clips, n_classes)
+            float64: the variance is a difference of large numbers.
         """
-        means, variances = answer(state, features)
+        means, variances = answer(state, features.double())
         scaled = logits(means, variances, self.numbers.temperature, self.numbers.variance_factor)
         labels = self.classes if classes is None else classes
-        return scaled + torch.from_numpy(self.priors.of(labels)).to(features)
+        return scaled + torch.from_numpy(self.priors.of(labels))
 
     def _embedded(self, views: Views) -> Iterator[Tensor]:
         for module, signals in self.standardised(views):
@@ -333,13 +332,3 @@ def measured_parts(views: Views) -> list[NDArray[np.float32]]:
 
 def _torch_dtype(views: Views) -> torch.dtype:
     return torch.float64 if views.dtype == np.float64 else torch.float32
-
-
-def _cast(state: State, dtype: torch.dtype) -> State:
-    """The state in another floating dtype."""
-    if isinstance(state, Tensor):
-        return state.to(dtype) if state.is_floating_point() else state
-    if isinstance(state, Numbers) or not isinstance(state, tuple):
-        return state
-    parts = [_cast(part, dtype) for part in state]
-    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)

@@ -145,7 +145,7 @@ class EmbeddedClassifier:
         array of shape (n_clips, n_classes)
             In the dtype of X.
         """
-        features = torch.from_numpy(X.astype(np.float64))
+        features = torch.from_numpy(X)
         with torch_threads(self._n_threads):
             logits = self._model.logits_of(self._state, features, self.classes_)
             return torch.softmax(logits, dim=-1).numpy().astype(X.dtype, copy=False)

@@ -398,7 +398,7 @@ def answer(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     state : State
-        Of the person, in the dtype of the features.
+        Of the person.
     features : Tensor of shape (n_clips, n_features) or (n_clips, n_features + n_scores)
         Their features, and beside them the networks' score of each emotion of the population.
 
@@ -422,7 +422,7 @@ def rule_scores(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     state : State
-        Of the person, in the dtype of the features.
+        Of the person.
     features : Tensor of shape (n_clips, n_features) or (n_clips, n_features + n_scores)
         Their features; networks' scores do not count.
 

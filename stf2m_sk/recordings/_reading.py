@@ -234,7 +234,7 @@ class _FeatureReader:
 
     def _probabilities(self, model: FittedModel, features: NDArray) -> NDArray[np.float64]:
         with torch_threads(self._classifier.n_threads):
-            logits = model.logits_of(model.state, torch.from_numpy(features).double())
+            logits = model.logits_of(model.state, torch.from_numpy(features))
             return torch.softmax(logits, dim=-1).numpy()
 
 

@@ -84,7 +84,7 @@ def _close(found, expected, tolerance):
 
 
 class TestAdditivity:
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(_cases(), st.sampled_from(["population", "person"]))
     def test_sums_are_the_logits(self, case, relative_to):
         classifier, clips, tolerance = case
@@ -124,7 +124,9 @@ class TestAdditivity:
         first, second = explanation.classes[:2]
         pair = explanation.versus(first, second)
         _close(pair.total[:, 0], np.subtract(*explanation.total.T[:2]), 1e-12)
-        _close(pair.by_rule()[:, 0], np.subtract(*explanation.by_rule().transpose(1, 0, 2)[:2]), 1e-12)
+        _close(
+            pair.by_rule()[:, 0], np.subtract(*explanation.by_rule().transpose(1, 0, 2)[:2]), 1e-12
+        )
         assert pair.names == (f"{first} - {second}",)
 
     @pytest.mark.parametrize("of", ["modality", "rule", "frame"])
