@@ -127,9 +127,9 @@ class VariantClassifier(ClassifierMixin, BaseEstimator):
         """Meta-train without the part."""
         own = VARIANTS[self.variant]
 
-        def planned(recordings, codes, people, plan, random_state):
+        def planned(recordings, codes, people, plan, random_state, shares):
             plan = replace(plan, **own.plan)
-            return meta_train.meta_train(recordings, codes, people, plan, random_state)
+            return meta_train.meta_train(recordings, codes, people, plan, random_state, shares)
 
         with ExitStack() as changed:
             changed.enter_context(patch.object(classifier, "meta_train", planned))
@@ -164,11 +164,11 @@ class _SharedNetworks:
         self.seed = seed
         self.train = meta_train.train_networks
 
-    def __call__(self, signals, codes, people, n_classes, plan, random_state):
+    def __call__(self, signals, codes, people, n_classes, plan, random_state, shares):
         arrays = [values.cpu().numpy() for values in signals.values]
-        key = joblib.hash([arrays, codes, people, n_classes, repr(plan), self.seed])
+        key = joblib.hash([arrays, codes, people, shares, repr(plan), self.seed])
         if key != _SharedNetworks._last[0]:
             own = np.random.RandomState(self.seed)
-            trained = self.train(signals, codes, people, n_classes, plan, own)
+            trained = self.train(signals, codes, people, n_classes, plan, own, shares)
             _SharedNetworks._last = key, trained
         return _SharedNetworks._last[1]

@@ -19,6 +19,7 @@ __all__ = [
     "check_groups",
     "check_labels",
     "check_measured",
+    "check_soft_labels",
     "encode_labels",
     "local_generator",
     "note_features",
@@ -82,6 +83,64 @@ def check_labels(y: ArrayLike | None, n_clips: int | None, *, name: str = "y") -
             f"y has {len(labels)} labels."
         )
     return labels
+
+
+def check_soft_labels(
+    soft_labels: ArrayLike | None, labels: NDArray, classes: NDArray
+) -> NDArray[np.float64] | None:
+    """Shares of the classes in each clip, or None.
+
+    Parameters
+    ----------
+    soft_labels : array-like of shape (n_clips, n_classes), DataFrame or None
+        Shares; columns in the order of `classes`, or named by labels in a DataFrame.
+    labels : array of shape (n_clips,)
+        The label of each clip.
+    classes : array of shape (n_classes,)
+        Sorted labels.
+
+    Returns
+    -------
+    float64 array of shape (n_clips, n_classes), or None
+        Rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shape or the columns do not fit, shares are negative or not finite, rows do not sum
+        to 1, or a clip's label has not the largest share.
+    """
+    if soft_labels is None:
+        return None
+    known = classes.tolist()
+    if hasattr(soft_labels, "columns"):
+        columns = list(soft_labels.columns)
+        if len(set(columns)) != len(columns) or not set(columns) <= set(known):
+            raise ValueError(
+                f"the columns of soft_labels must be labels, each once, of {known}, got {columns}"
+            )
+        soft_labels = soft_labels.reindex(columns=known, fill_value=0.0)
+    shares = np.asarray(soft_labels, dtype=np.float64)
+    if shares.shape != (len(labels), len(known)):
+        raise ValueError(
+            f"soft_labels must have a row for each of {len(labels)} clips and a column for each of "
+            f"the labels {known}, got shape {shares.shape}"
+        )
+    if not (shares >= 0).all() or not np.allclose(shares.sum(axis=1), 1.0, rtol=0, atol=1e-6):
+        row = np.flatnonzero(~((shares >= 0).all(1) & (abs(shares.sum(1) - 1) <= 1e-6)))[0]
+        raise ValueError(
+            "soft_labels must be shares, at least 0 and 1 in sum for each clip; those of clip "
+            f"{row} are {shares[row].tolist()}"
+        )
+    own = shares[np.arange(len(labels)), np.searchsorted(classes, labels)]
+    wrong = np.flatnonzero(own < shares.max(axis=1) - 1e-9)
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(
+            f"y must be the label with the largest share: clip {row} is {labels[row]!r} in y, and "
+            f"{known[shares[row].argmax()]!r} has a larger share in soft_labels"
+        )
+    return shares
 
 
 def _check_none_missing(values: NDArray, name: str, advice: str) -> None:

@@ -22,6 +22,7 @@ from stf2m_sk._validation import (
     check_groups,
     check_labels,
     check_measured,
+    check_soft_labels,
     encode_labels,
     local_generator,
     note_features,
@@ -199,7 +200,14 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     # ---- the verbs ----
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y: ArrayLike, *, groups: ArrayLike | None = None) -> STF2MClassifier:
+    def fit(
+        self,
+        X,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        soft_labels: ArrayLike | None = None,
+    ) -> STF2MClassifier:
         """Meta-train on a population.
 
         Parameters
@@ -212,6 +220,10 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             Person of each clip. Everything that is learned is then judged by people who are left
             out: that is how the classifier will be used on a new person. By default all clips
             count as one population.
+        soft_labels : array-like of shape (n_clips, n_classes) or DataFrame, default=None
+            How a clip is shared out over the labels of `y`, such as the shares of annotators who
+            named each; columns in the sorted order of the labels, rows sum to 1. The columns of
+            a DataFrame are labels. `y` is then what most of them said. None: `y` alone.
 
         Returns
         -------
@@ -222,7 +234,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If X, y or groups do not fit together, hold infinite values, or hold one class only;
-            if `priors` do not fit the classes.
+            if `priors` or `soft_labels` do not fit the classes.
         """
         views = as_views(X, self.schema)
         labels = check_labels(y, views.n_clips)
@@ -230,10 +242,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         check_measured(views)
         classes, codes = encode_labels(labels)
         priors = class_priors(self.priors, classes)
+        shares = check_soft_labels(soft_labels, labels, classes)
         plan = self._plan(resolve_device(self.device))
         random_state = local_generator(self.random_state)
         with torch_threads(self.n_threads):
-            trained = meta_train(measured_parts(views), codes, people, plan, random_state)
+            parts = measured_parts(views)
+            trained = meta_train(parts, codes, people, plan, random_state, shares)
         note_features(self, X, views, reset=True)
         self.model_ = FittedModel(
             module=trained.module,
@@ -254,6 +268,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         *,
         unlabelled=None,
         classes: ArrayLike | None = None,
+        soft_labels: ArrayLike | None = None,
     ) -> STF2MClassifier:
         """Personalise: a new classifier from the population and clips of a person.
 
@@ -271,6 +286,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         classes : array-like, default=None
             Labels that the new classifier answers with. By default those of the population and
             of `y`. A label without a clip is answered from the population.
+        soft_labels : array-like of shape (n_clips, n_classes) or DataFrame, default=None
+            As at `fit`, of the clips in `X`: columns in the order of the new `classes_`.
 
         Returns
         -------
@@ -284,7 +301,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             If this classifier is not fitted.
         ValueError
             If neither labelled nor unlabelled clips are given, X or y are not as at `fit`,
-            `classes` lacks a label of `y`, or a parameter was set to what it cannot be.
+            `classes` lacks a label of `y`, `soft_labels` do not fit, or a parameter was set to
+            what it cannot be.
         TypeError
             If labels are text where those at `fit` were numbers, or the other way round; if one of
             X and y is given without the other.
@@ -298,6 +316,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self._validate_params()  # `set_params` may have come since `fit`
         if (X is None) != (y is None):
             raise TypeError("X and y belong together: give both, or neither and `unlabelled`.")
+        if soft_labels is not None and X is None:
+            raise TypeError("soft_labels are of the clips in X: give X and y, too.")
         if X is None and unlabelled is None:
             raise ValueError("adapt got no clip: give X and y, or unlabelled, or all three.")
         model = self.model_
@@ -312,6 +332,9 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             wanted = np.unique(check_labels(classes, None, name="classes"))
             join_labels([known, wanted, labels])  # text and numbers: an error
             _check_covers(wanted, labels)
+        if soft_labels is not None:
+            shares = check_soft_labels(soft_labels, check_labels(y, None), wanted)
+            support = Support(support.features, wanted, shares)
         adapted = copy.copy(self)
         adapted.model_ = self._derived(
             support=None if support is None else support.joined(None), person=person, classes=wanted
@@ -561,7 +584,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         views = self._as_fitted(X)
         labels = check_labels(y, views.n_clips)
         join_labels([self.model_.population_classes, labels])  # text and numbers: an error
-        return Support(self._embed(views), labels)
+        return Support.labelled(self._embed(views), labels)
 
     def _person_mean(self, unlabelled) -> PersonMean:
         features = self._embed(unlabelled)

@@ -49,12 +49,27 @@ class Support(NamedTuple):
     ----------
     features : float array of shape (n_support, n_features)
         Their features, in the dtype of the clips.
-    labels : array of shape (n_support,)
-        Their labels.
+    labels : array of shape (n_labels,)
+        Labels that occur, sorted.
+    shares : float64 array of shape (n_support, n_labels)
+        Shares of these in each clip; one-hot for a clip with one label.
     """
 
     features: NDArray[np.floating]
     labels: NDArray
+    shares: NDArray[np.float64]
+
+    @classmethod
+    def labelled(cls, features: NDArray[np.floating], labels: NDArray) -> Support:
+        """Clips with one label each."""
+        names, codes = np.unique(labels, return_inverse=True)
+        return cls(features, names, np.eye(len(names))[codes])
+
+    def shares_of(self, classes: NDArray) -> NDArray[np.float64]:
+        """Shares of sorted classes that cover the labels, (n_support, n_classes)."""
+        filled = np.zeros((len(self.features), len(classes)))
+        filled[:, np.searchsorted(classes, self.labels)] = self.shares
+        return filled
 
     def joined(self, other: Support | None) -> Support:
         """Both together, in an order that does not depend on the order of arrival.
@@ -63,13 +78,15 @@ class Support(NamedTuple):
         """
         both = self
         if other is not None:
+            labels = np.unique(join_labels([other.labels, self.labels]))
             features = np.concatenate([other.features, self.features])
-            both = Support(features, join_labels([other.labels, self.labels]))
-        _, codes = np.unique(both.labels, return_inverse=True)
+            shares = np.concatenate([other.shares_of(labels), self.shares_of(labels)])
+            both = Support(features, labels, shares)
         # Any order will do that the clips alone decide. The first value and the sum are quickly
         # compared, and rounding hardly moves them.
+        codes = both.shares.argmax(axis=1)
         order = np.lexsort([both.features.sum(axis=1), both.features[:, 0], codes])
-        return Support(both.features[order], both.labels[order])
+        return Support(both.features[order], both.labels, both.shares[order])
 
 
 class PersonMean(NamedTuple):
@@ -174,10 +191,10 @@ class FittedModel:
             numbers = with_shift_known(numbers, known)
         place = self._place(classes)
         state = start(self.prior, self.population.directions, numbers, place)
-        if support is None or not len(support.labels):
+        if support is None or not len(support.features):
             return state
-        codes = np.searchsorted(classes, support.labels)
-        return update(state, torch.from_numpy(support.features), torch.from_numpy(codes))
+        shares = torch.from_numpy(support.shares_of(classes))
+        return update(state, torch.from_numpy(support.features), shares)
 
     def derived(self, **changes) -> FittedModel:
         """Another model with some parts changed; the population is read once for all of them."""

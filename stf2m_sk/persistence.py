@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["restore", "save"]
 
 _FORMAT = "stf2m_sk"
-_VERSION = 5
+_VERSION = 6
 _MODULE, _POPULATION = "module.", "population."
-_SUPPORT, _PERSON = "support.features", "person.features"
+_SUPPORT, _SHARES, _PERSON = "support.features", "support.shares", "person.features"
 # What a file cannot carry and a loaded classifier does not need.
 _NOT_SAVED = ("callbacks", "random_state")
 # By label, which JSON could not tell from text.
@@ -70,6 +70,7 @@ def _tensors(model: FittedModel) -> dict[str, torch.Tensor]:
         tensors[_POPULATION + name] = _compact(whole)
     if model.support is not None:
         tensors[_SUPPORT] = _compact(torch.from_numpy(model.support.features))
+        tensors[_SHARES] = _compact(torch.from_numpy(model.support.shares))
     if model.person is not None:
         tensors[_PERSON] = _compact(torch.from_numpy(model.person.features))
     return tensors
@@ -263,8 +264,14 @@ def _model(description, tensors, device: str) -> FittedModel:
     n_features = len(module.scaler.mean)
     support, person = None, None
     if description["support"] is not None:
-        support = Support(_widened(tensors[_SUPPORT]), _labels_in(description["support"]))
-        _check_shape(support.features, (len(support.labels), n_features), "support")
+        support = Support(
+            _widened(tensors[_SUPPORT]),
+            _labels_in(description["support"]),
+            tensors[_SHARES].double().numpy(),
+        )
+        n_clips = len(support.features)
+        _check_shape(support.features, (n_clips, n_features), "support")
+        _check_shape(support.shares, (n_clips, len(support.labels)), "shares of the support")
     if description["person_clips"] is not None:
         n_clips = operator.index(description["person_clips"])
         person = PersonMean(tensors[_PERSON].double().numpy(), n_clips)

@@ -26,19 +26,21 @@ class TestSupport:
     )
     def test_order_of_arrival_means_nothing(self, order, cut, labels, values):
         clips, labels = np.reshape(values, (8, 2)), np.array(labels)
-        at_once = Support(clips, labels).joined(None)
+        at_once = Support.labelled(clips, labels).joined(None)
         order, joined = np.array(order), None
         for rows in (order[:cut], order[cut:]):
-            joined = Support(clips[rows], labels[rows]).joined(joined)
+            joined = Support.labelled(clips[rows], labels[rows]).joined(joined)
         assert_array_equal(joined.features, at_once.features)
         assert_array_equal(joined.labels, at_once.labels)
+        assert_array_equal(joined.shares, at_once.shares)
         pairs = zip(labels.tolist(), clips.tolist(), strict=True)
-        kept = zip(joined.labels.tolist(), joined.features.tolist(), strict=True)
+        own = joined.labels[joined.shares.argmax(axis=1)]
+        kept = zip(own.tolist(), joined.features.tolist(), strict=True)
         assert sorted(kept) == sorted(pairs)
 
     def test_does_not_write_to_its_parts(self):
-        old = Support(np.array([[2.0]]), np.array(["b"]))
-        new = Support(np.array([[1.0]]), np.array(["a"]))
+        old = Support.labelled(np.array([[2.0]]), np.array(["b"]))
+        new = Support.labelled(np.array([[1.0]]), np.array(["a"]))
         assert new.joined(old).labels.tolist() == ["a", "b"]
         assert (old.features.item(), new.features.item()) == (2.0, 1.0)
         assert (old.labels.item(), new.labels.item()) == ("b", "a")
@@ -192,7 +194,7 @@ class TestAgainstADenseGaussianProcess:
 
         person = model_for(model, own, known)
         state = person.state_of(
-            Support(own[:n_support], labels[:n_support]) if n_support else None, classes
+            Support.labelled(own[:n_support], labels[:n_support]) if n_support else None, classes
         )
         found, spread = answer(state, torch.from_numpy(own))
         assert_allclose(found, mean, rtol=0, atol=2e-4)
@@ -211,7 +213,7 @@ class TestAgainstADenseGaussianProcess:
         )
         own = lasting.model_.embed(people.new_views)
         person = model_for(lasting.model_, own.numpy(), True).derived(classes=np.array(classes))
-        state = person.state_of(Support(own.numpy()[:5], labels[:5]), np.array(classes))
+        state = person.state_of(Support.labelled(own.numpy()[:5], labels[:5]), np.array(classes))
         expected = softmax(person.logits_of(state, own).numpy(), axis=1)
         assert_allclose(adapted.predict_proba(people.new_views), expected, rtol=0, atol=1e-10)
 

@@ -148,7 +148,7 @@ def _baseline(model: FittedModel, relative_to: str) -> NDArray[np.float64]:
         raise ValueError(f'relative_to must be "population" or "person", got {relative_to!r}')
     if model.person is not None:
         return model.person.features[:n_rules]
-    if model.support is not None and len(model.support.labels):
+    if model.support is not None and len(model.support.features):
         return model.support.features[:, :n_rules].mean(axis=0, dtype=np.float64)
     raise ValueError(
         'relative_to="person" needs a classifier that has read clips of a person: call '

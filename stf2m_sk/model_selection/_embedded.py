@@ -123,7 +123,7 @@ class EmbeddedClassifier:
         wanted = np.unique(join_labels([known, labels]))  # text and numbers: an error
         if classes is not None:
             wanted = np.unique(classes)
-        support = None if X is None else Support(X, labels).joined(None)
+        support = None if X is None else Support.labelled(X, labels).joined(None)
         adapted = EmbeddedClassifier.__new__(EmbeddedClassifier)
         adapted.__dict__.update(vars(self))
         with torch_threads(self._n_threads):

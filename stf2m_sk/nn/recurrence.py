@@ -7,7 +7,8 @@ The score of emotion c in a clip of person p with features x is
     f_c = w_c^T (x - s_p) + u_{cp}, \qquad w_c \sim N(0, I), \quad u_{cp} \sim N(0, \beta),
 
 where s_p is the person's shift as far as it is known, and a label is y = f + noise: +1 for the
-clip's own emotion, -1 for all others. `summarise` turns the population into sums, the general
+clip's own emotion, -1 for all others; of a clip that several emotions share, 2 share - 1.
+`summarise` turns the population into sums, the general
 meta-knowledge; `condition` reads them; `update` reads labelled clips of one person,
 one by one or all at once; `answer` gives mean and variance of every score. What networks say of a
 clip is one more observation of its scores, see `read_networks`.
@@ -83,9 +84,10 @@ class Numbers(NamedTuple):
 class Population(NamedTuple):
     """Sums over the clips of a population, in the directions in which its clips spread.
 
-    z are a clip's features in these directions, b its one-hot label, and n, bars are a person's
-    clips and means. "Within" sums are of what is left after each person's mean; "between" sums
-    are of the means, of which an unknown level of the person leaves n / (1 + beta n).
+    z are a clip's features in these directions, b the shares of its emotions (one-hot for a
+    label), and n, bars are a person's clips and means. "Within" sums are of what is left after
+    each person's mean; "between" sums are of the means, of which an unknown level of the person
+    leaves n / (1 + beta n).
 
     Attributes
     ----------
@@ -163,7 +165,7 @@ class State(NamedTuple):
     projected : Tensor of shape (n_support, n_directions)
         These features in the directions.
     targets : Tensor of shape (n_support, n_classes)
-        +1 and -1.
+        +1 and -1; of shares in between.
     inner : Tensor of shape (n_directions, n_classes)
         What the mean of a score takes of a clip's features in the directions ...
     dual : Tensor of shape (n_support, n_classes)
@@ -192,6 +194,7 @@ class PersonSums(NamedTuple):
     of_labels: Tensor  # (n_people, n_classes)
     products: Tensor  # (n_directions, n_directions)
     by_label: Tensor  # (n_directions, n_classes)
+    label_products: Tensor  # (n_classes, n_classes)
 
     @classmethod
     def zeros(cls, n_people: int, n_directions: int, n_classes: int) -> PersonSums:
@@ -202,26 +205,29 @@ class PersonSums(NamedTuple):
             (n_people, n_classes),
             (n_directions, n_directions),
             (n_directions, n_classes),
+            (n_classes, n_classes),
         ]
         return cls(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
 
-    def add(self, projected: Tensor, people: Tensor, codes: Tensor) -> None:
+    def add(self, projected: Tensor, people: Tensor, shares: Tensor) -> None:
         """Add clips, in place.
 
         Parameters
         ----------
         projected : Tensor of shape (n_clips, n_directions)
             Features in the directions of the population.
-        people, codes : long Tensor of shape (n_clips,)
-            Person and class of each clip.
+        people : long Tensor of shape (n_clips,)
+            Person of each clip.
+        shares : Tensor of shape (n_clips, n_classes)
+            Shares of the classes in each clip; one-hot for a label.
         """
-        projected = projected.double()
-        labels = torch.nn.functional.one_hot(codes, self.of_labels.shape[1]).double()
+        projected, labels = projected.double(), shares.double()
         self.of_clips.index_add_(0, people, projected.new_ones(len(people)))
         self.of_features.index_add_(0, people, projected)
         self.of_labels.index_add_(0, people, labels)
         self.products.addmm_(projected.T, projected)
         self.by_label.addmm_(projected.T, labels)
+        self.label_products.addmm_(labels.T, labels)
 
 
 def summarise(sums: PersonSums, directions: Tensor, person_variance: float) -> Population:
@@ -254,7 +260,7 @@ def summarise(sums: PersonSums, directions: Tensor, person_variance: float) -> P
         between=_symmetric(weighted @ sums.of_features),
         within_labels=sums.by_label - (sums.of_features / n).T @ sums.of_labels,
         between_labels=weighted @ sums.of_labels,
-        counts=_symmetric(torch.diag(sizes) - label_means + between_counts),
+        counts=_symmetric(sums.label_products - label_means + between_counts),
         shares=sizes / sizes.sum(),
     )
 
@@ -358,7 +364,7 @@ def start(prior: Prior, directions: Tensor, numbers: Numbers, place: Tensor) -> 
     )
 
 
-def update(state: State, features: Tensor, codes: Tensor) -> State:
+def update(state: State, features: Tensor, shares: Tensor) -> State:
     """Condition on labelled clips of the person.
 
     Parameters
@@ -367,8 +373,8 @@ def update(state: State, features: Tensor, codes: Tensor) -> State:
         Before.
     features : Tensor of shape (n_clips, n_features) or (n_clips, n_features + n_scores)
         Their features; networks' scores do not count.
-    codes : long Tensor of shape (n_clips,)
-        Place of each clip's emotion among those of the state.
+    shares : Tensor of shape (n_clips, n_classes)
+        Shares of the state's emotions in each clip; one-hot for a label.
 
     Returns
     -------
@@ -381,8 +387,8 @@ def update(state: State, features: Tensor, codes: Tensor) -> State:
     features are replaced by as many weighted ones that say the same.
     """
     if len(state.support) + len(features) > state.support.shape[1]:
-        return _solved(_compressed(state, features, codes))
-    support, targets = _labelled(state, features, codes)
+        return _solved(_compressed(state, features, shares))
+    support, targets = _labelled(state, features, shares)
     return _solved(
         state._replace(
             support=torch.cat([state.support, support]),
@@ -608,18 +614,18 @@ def _variance(state: State, spread: Spread, projected, products, length) -> Tens
     return variance - gained.square().sum(0)
 
 
-def _labelled(state: State, features: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+def _labelled(state: State, features: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of `State.support` and `State.targets` for labelled clips."""
     shifted = (features.double() - state.prior.shift)[:, : len(state.directions)]
     level = shifted.new_full((len(shifted), 1), state.numbers.person_variance**0.5)
-    targets = 2.0 * torch.nn.functional.one_hot(codes, len(state.place)).double() - 1.0
-    return torch.cat([shifted, level], dim=1), targets
+    return torch.cat([shifted, level], dim=1), 2.0 * shares.double() - 1.0
 
 
-def _compressed(state: State, features: Tensor, codes: Tensor) -> State:
+def _compressed(state: State, features: Tensor, shares: Tensor) -> State:
     """The state's labelled clips and more, as a row a feature with the same normal equations."""
     products, by_target = _products(state.support), state.support.T @ state.targets
-    for part, own in zip(features.split(_CLIPS_AT_ONCE), codes.split(_CLIPS_AT_ONCE), strict=True):
+    parts = (features.split(_CLIPS_AT_ONCE), shares.split(_CLIPS_AT_ONCE))
+    for part, own in zip(*parts, strict=True):
         rows, targets = _labelled(state, part, own)
         products += _products(rows)
         by_target += rows.T @ targets

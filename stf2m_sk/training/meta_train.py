@@ -91,6 +91,7 @@ def meta_train(
     people: NDArray[np.integer] | None,
     plan: TrainingPlan,
     random_state: np.random.RandomState,
+    shares: NDArray[np.float64] | None = None,
 ) -> MetaTrained:
     """Meta-train on a population.
 
@@ -106,11 +107,15 @@ def meta_train(
         How.
     random_state : numpy.random.RandomState
         Source of all randomness.
+    shares : float64 array of shape (n_clips, n_classes), default=None
+        Shares of the classes in each clip, the targets; None: those of the codes. Episodes are
+        drawn by the codes.
 
     Returns
     -------
     MetaTrained
     """
+    shares = np.eye(codes.max() + 1)[codes] if shares is None else shares
     generator = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
     module = STF2MModule(_sizes(recordings, plan), generator=generator).to(plan.device)
     tensors = [torch.from_numpy(recording) for recording in recordings]
@@ -125,15 +130,17 @@ def meta_train(
             codes.max() + 1,
             plan.networks,
             random_state,
+            shares,
         )
         module.attach(fitted.ensemble, codes.max() + 1)
         module.to(plan.device)
         log_probabilities, history = fitted.log_probabilities, fitted.history
     people = people_of(codes, people, random_state)
     unscaled = _unscaled(module, tensors, log_probabilities)
-    numbers = _learn_numbers(module, unscaled, codes, people, plan, random_state)
+    targets = torch.from_numpy(shares)
+    numbers = _learn_numbers(module, unscaled, codes, targets, people, plan, random_state)
     directions = _directions(_rules(module, unscaled[_thinned(people, _DIRECTION_CLIPS)]))
-    population = _summarised(module, unscaled, codes, people, directions, numbers)
+    population = _summarised(module, unscaled, targets, people, directions, numbers)
     return MetaTrained(module.eval(), population, numbers, history)
 
 
@@ -183,7 +190,7 @@ def _place_rules(module, tensors, plan, random_state) -> None:
         place_patterns(patterns, values, frames, random_state, initialisation=plan.initialisation)
 
 
-def _learn_numbers(module, unscaled, codes, people, plan, random_state) -> Numbers:
+def _learn_numbers(module, unscaled, codes, shares, people, plan, random_state) -> Numbers:
     """Scale the features, learn the numbers, and weigh the blocks."""
     rows = _thinned(people, _NUMBER_CLIPS)
     scaler = module.scaler
@@ -205,10 +212,11 @@ def _learn_numbers(module, unscaled, codes, people, plan, random_state) -> Numbe
     of_shots = {"shots": _SHOTS, "generator": random_state}
     episodes = draw_episodes(own_codes, own_people, n_draws=_DRAWS, **of_shots)
     in_order = draw_episodes(own_codes, own_people, n_draws=1, **of_shots)
-    kept, own_codes = np.unique(own_codes, return_inverse=True)
+    own_shares = shares[rows]
+    kept = own_shares.sum(0) > 0
     scores = scores[:, kept] if scores.shape[1] else None
     weights, numbers = learn_numbers(
-        torch.stack(grams), own_codes, own_people, episodes, in_order, scores
+        torch.stack(grams), own_shares[:, kept], own_people, episodes, in_order, scores
     )
     module.weigh(weights)
     return numbers
@@ -237,13 +245,12 @@ def _directions(features: Tensor) -> Tensor:
     return directions.float().double()  # as they are saved
 
 
-def _summarised(module, unscaled, codes, people, directions, numbers) -> Population:
-    n_people, n_classes = int(people.max()) + 1, int(codes.max()) + 1
-    sums = PersonSums.zeros(n_people, directions.shape[1], n_classes)
-    for start in range(0, len(codes), _CLIPS_AT_ONCE):
-        rows = np.arange(start, min(start + _CLIPS_AT_ONCE, len(codes)))
+def _summarised(module, unscaled, shares, people, directions, numbers) -> Population:
+    sums = PersonSums.zeros(int(people.max()) + 1, directions.shape[1], shares.shape[1])
+    for start in range(0, len(shares), _CLIPS_AT_ONCE):
+        rows = np.arange(start, min(start + _CLIPS_AT_ONCE, len(shares)))
         projected = _rules(module, unscaled[rows]).double() @ directions
-        sums.add(projected, torch.from_numpy(people[rows]), torch.from_numpy(codes[rows]))
+        sums.add(projected, torch.from_numpy(people[rows]), shares[rows])
     return summarise(sums, directions, numbers.person_variance)
 
 

@@ -102,6 +102,7 @@ def train_networks(
     n_classes: int,
     plan: NetworkPlan,
     random_state: np.random.RandomState,
+    shares: NDArray[np.floating] | None = None,
 ) -> CrossFitted:
     """Train networks of one kind, each without one part of the people.
 
@@ -123,6 +124,8 @@ def train_networks(
         How to train. Of fewer people than `n_networks`, each is a fold.
     random_state : numpy.random.RandomState
         Source of all randomness.
+    shares : float array of shape (n_clips, n_classes), default=None
+        Shares of the classes in each clip, the targets; None: those of the codes.
 
     Returns
     -------
@@ -145,15 +148,17 @@ def train_networks(
         people = None
     folds = _deal(codes, people, plan.n_networks, random_state)
     signals = _to(signals, plan.device)
+    if shares is None:
+        targets = _one_hot(codes, n_classes, plan.device)
+    else:
+        targets = torch.tensor(shares, dtype=torch.float32, device=plan.device)
     n_folds = int(folds.max()) + 1
     networks, history = [], []
     log_probabilities = torch.empty(len(codes), n_classes)
     for fold in range(n_folds):
         seen = np.flatnonzero(folds != fold)
         label = f"network {fold + 1} of {n_folds}"
-        network, figures = _train(
-            signals, codes, people, seen, n_classes, plan, random_state, label
-        )
+        network, figures = _train(signals, targets, codes, people, seen, plan, random_state, label)
         networks.append(network)
         history.append(figures)
         unseen = torch.from_numpy(np.flatnonzero(folds == fold))
@@ -281,23 +286,22 @@ def _hold_out(codes, people, seen, random_state) -> tuple[NDArray, NDArray]:
 
 
 def _train(
-    signals, codes, people, seen, n_classes, plan, random_state, label
+    signals, targets, codes, people, seen, plan, random_state, label
 ) -> tuple[EmotionNetwork, list[dict]]:
     """One network, and the figures of its epochs."""
     network = EmotionNetwork(
         [values.shape[1] for values in signals.values],
         [values.shape[2] for values in signals.values],
-        n_classes,
+        targets.shape[1],
         hidden_dim=plan.hidden_dim,
         generator=_generator(random_state, "cpu"),
     )
     noise = _generator(random_state, plan.device)
     rows, valid_rows = _hold_out(codes, people, seen, random_state)
-    targets = _one_hot(codes, n_classes, plan.device)
     batches = _TrainBatches(signals, targets, rows, plan.batch_size, noise)
     net = _EmotionNet(
         network,
-        _criterion(codes[rows], n_classes),
+        _criterion(codes[rows], targets.shape[1]),
         train_batches=batches,
         valid_batches=_ValidBatches(signals, targets, valid_rows) if len(valid_rows) else None,
         noise=noise,

@@ -92,7 +92,7 @@ class _Layout(NamedTuple):
 
 def learn_numbers(
     grams: Tensor,
-    codes: NDArray[np.integer],
+    shares: Tensor,
     people: NDArray[np.integer],
     episodes: list[Episodes],
     in_order: list[Episodes],
@@ -104,8 +104,8 @@ def learn_numbers(
     ----------
     grams : Tensor of shape (n_blocks, n_clips, n_clips)
         Products of the clips' standardised features, block by block; float64.
-    codes : int array of shape (n_clips,)
-        Class codes.
+    shares : Tensor of shape (n_clips, n_classes)
+        Shares of the classes in each clip, one-hot for a label; float64.
     people : int array of shape (n_clips,)
         Codes of the people, 0 to n_people - 1.
     episodes : list of Episodes
@@ -130,7 +130,7 @@ def learn_numbers(
     factor are chosen once more, with the networks' gain and noise, on the episodes in order and
     cross-fitted over halves of the people. Ours.
     """
-    problem = _Problem.of(grams, codes, people, episodes)
+    problem = _Problem.of(grams, shares, people, episodes)
     if not episodes or people.max() == 0:
         return problem.unpacked(problem.start)
     weights, numbers = problem.solved()
@@ -139,7 +139,7 @@ def learn_numbers(
     if scores is not None:
         names = (*_OF_PROBABILITIES, *_OF_NETWORKS)
         numbers = problem.calibrated(names, numbers, halves, problem.tasks, scores)
-    later = [_Task.of(own, problem.layout, codes) for own in in_order]
+    later = [_Task.of(own, problem.layout, shares) for own in in_order]
     return weights, problem.calibrated(_OF_PROBABILITIES, numbers, halves, later, scores)
 
 
@@ -147,7 +147,7 @@ class _Problem(NamedTuple):
     """Clips and episodes from which the numbers are learned."""
 
     grams: Tensor
-    codes: NDArray[np.integer]
+    shares: Tensor
     people: NDArray[np.integer]
     episodes: list[Episodes]
     targets: Tensor
@@ -155,11 +155,10 @@ class _Problem(NamedTuple):
     tasks: list[_Task]
 
     @classmethod
-    def of(cls, grams, codes, people, episodes) -> _Problem:
+    def of(cls, grams, shares, people, episodes) -> _Problem:
         layout = _Layout.of(people)
-        targets = 2.0 * F.one_hot(torch.from_numpy(codes)).double() - 1.0
-        tasks = [_Task.of(own, layout, codes) for own in episodes]
-        return cls(grams, codes, people, episodes, targets, layout, tasks)
+        tasks = [_Task.of(own, layout, shares) for own in episodes]
+        return cls(grams, shares, people, episodes, 2.0 * shares - 1.0, layout, tasks)
 
     @property
     def start(self) -> Tensor:
@@ -295,8 +294,8 @@ class _Problem(NamedTuple):
             )
         grams = self.grams[:, rows][:, :, rows]
         people = np.searchsorted(kept, self.people[rows])
-        codes = np.unique(self.codes[rows], return_inverse=True)[1]
-        return _Problem.of(grams, codes, people, episodes)
+        shares = self.shares[rows]
+        return _Problem.of(grams, shares[:, shares.sum(0) > 0], people, episodes)
 
 
 class _Half(NamedTuple):
@@ -354,25 +353,26 @@ class _Task(NamedTuple):
     is_support: Tensor
     query: Tensor
     among: Tensor  # (n_episodes, n_classes): classes that may be answered
-    label: Tensor  # (n_episodes, n_query)
+    shares: Tensor  # (n_episodes, n_query, n_classes): of those, in each query clip
     weight: Tensor  # (n_episodes, n_query): classes of an episode count alike
 
     @classmethod
-    def of(cls, episodes: Episodes, layout: _Layout, codes: NDArray[np.integer]) -> _Task:
+    def of(cls, episodes: Episodes, layout: _Layout, shares: Tensor) -> _Task:
         query = torch.from_numpy(episodes.query)
         support = torch.from_numpy(episodes.support)
-        label = torch.from_numpy(codes)[query.clamp_min(0)]
-        shown = F.one_hot(label, int(codes.max()) + 1).double() * (query >= 0)[..., None]
+        own = shares[query.clamp_min(0)]
+        shown = F.one_hot(own.argmax(2), own.shape[2]).double() * (query >= 0)[..., None]
         size = shown.sum(1, keepdim=True)
         weight = (shown / size.clamp_min(1.0)).sum(2)
         among = size.squeeze(1) > 0 if episodes.shots else torch.ones_like(size.squeeze(1)) > 0
+        own = own * among[:, None]
         return cls(
             torch.from_numpy(episodes.person),
             layout.place[support.clamp_min(0)],
             support >= 0,
             layout.place[query.clamp_min(0)],
             among,
-            label,
+            own / own.sum(2, keepdim=True).clamp_min(1e-9),
             weight / weight.sum(1, keepdim=True),
         )
 
@@ -390,13 +390,14 @@ class _Task(NamedTuple):
     def log_probabilities(
         self, means: Tensor, variances: Tensor, scores: Tensor | None, numbers: Numbers
     ) -> Tensor:
-        """Of each query's own class, (n_episodes, n_query)."""
+        """Of each query's own class, or the mean over its shares, (n_episodes, n_query)."""
         variances = variances[..., None]
         if scores is not None:
             means, variances = read_networks(means, variances, scores, numbers)
         scaled = logits(means, variances, numbers.temperature, numbers.variance_factor)
         scaled = scaled.masked_fill(~self.among[:, None], -torch.inf)
-        return torch.log_softmax(scaled, dim=2).gather(2, self.label[..., None]).squeeze(2)
+        logs = torch.log_softmax(scaled, dim=2).masked_fill(~self.among[:, None], 0.0)
+        return (logs * self.shares).sum(2)
 
     def conditioned(self, scores, targets, layout, numbers) -> tuple[Tensor, Tensor]:
         """Means and variances of the queries' scores after their support."""

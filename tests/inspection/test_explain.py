@@ -212,7 +212,7 @@ class TestInput:
             explain(quick(), people.views)
 
     def test_another_classifier(self, people):
-        with pytest.raises(TypeError, match="STF2MClassifier.*got LogisticRegression"):
+        with pytest.raises(TypeError, match=r"STF2MClassifier.*got LogisticRegression"):
             explain(LogisticRegression(), people.views)
 
     def test_a_person_who_has_shown_nothing(self, fitted, people):

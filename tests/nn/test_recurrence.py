@@ -31,6 +31,13 @@ NUMBERS = Numbers(
 )
 
 
+def shares_of(codes, n_classes, soft, source):
+    """One-hot, or mixed with random shares."""
+    return (1 - soft) * np.eye(n_classes)[codes] + soft * source.dirichlet(
+        np.ones(n_classes), size=len(codes)
+    )
+
+
 class Case:
     """A random population, and clips of a new person.
 
@@ -50,6 +57,7 @@ class Case:
         n_support=6,
         known=0.0,
         numbers=NUMBERS,
+        soft=0.0,
     ):
         source = np.random.default_rng(seed)
         n_directions = n_features if n_directions is None else min(n_directions, n_features)
@@ -67,6 +75,8 @@ class Case:
         self.mean = source.normal(size=n_features)
         self.support = source.normal(size=(n_support, n_features))
         self.support_codes = source.integers(0, len(place), size=n_support)
+        self.shares = shares_of(self.codes, n_known, soft, source)
+        self.support_shares = shares_of(self.support_codes, len(place), soft, source)
         self.query = source.normal(size=(4, n_features))
 
     def population(self, *, parts=1):
@@ -74,7 +84,7 @@ class Case:
         sums = PersonSums.zeros(self.people.max() + 1, directions.shape[1], self.n_known)
         for rows in np.array_split(np.arange(len(self.X)), parts):
             projected = torch.from_numpy(self.X[rows]) @ directions
-            given_ = (torch.from_numpy(each[rows]) for each in (self.people, self.codes))
+            given_ = (torch.from_numpy(each[rows]) for each in (self.people, self.shares))
             sums.add(projected, *given_)
         return summarise(sums, directions, self.numbers.person_variance)
 
@@ -90,7 +100,7 @@ class Case:
         rows = np.arange(len(self.support)) if order is None else order
         for own in np.array_split(rows, parts):
             features = torch.from_numpy(self.support[own])
-            state = update(state, features, torch.from_numpy(self.support_codes[own]))
+            state = update(state, features, torch.from_numpy(self.support_shares[own]))
         return state
 
     def answer(self, *, parts=1, order=None):
@@ -104,7 +114,7 @@ class Case:
         X = self.X - rho * np.array([self.X[people == p].mean(0) for p in people])
         covariance = X @ X.T + beta * (people[:, None] == people) + np.eye(len(X))
         inverse = np.linalg.inv(covariance)
-        shown = np.eye(self.n_known)[self.codes]
+        shown = self.shares
         residual = 2.0 * (shown - shown.mean(0))
         # A flat prior on the level of every known emotion, eliminated (universal kriging).
         solved = inverse @ shown
@@ -121,7 +131,7 @@ class Case:
                 spread = np.eye(X.shape[1]) - X.T @ flat @ X
             inner = S @ spread @ S.T + beta + np.eye(len(S)) / self.numbers.support_precision
             cross = Q @ spread @ S.T + beta
-            target = np.where(self.support_codes == c, 1.0, -1.0)
+            target = 2.0 * self.support_shares[:, c] - 1.0
             mean = Q @ weights + cross @ np.linalg.solve(inner, target - S @ weights)
             gained = np.einsum("ij,ji->i", cross, np.linalg.solve(inner, cross.T))
             columns.append((mean, np.einsum("ij,jk,ik->i", Q, spread, Q) + beta - gained))
@@ -151,6 +161,7 @@ def cases(draw):
         place=draw(st.permutations(place)),
         n_support=draw(st.sampled_from([0, 1, 2, 5, 30])),
         known=draw(st.sampled_from([0.0, 0.4, 1.0])),
+        soft=draw(st.sampled_from([0.0, 0.6])),
         numbers=NUMBERS._replace(
             person_variance=draw(st.sampled_from([0.0, 0.3, 20.0])),
             support_precision=draw(st.sampled_from([0.1, 1.0, 50.0])),
@@ -229,7 +240,7 @@ class TestNetworks:
         case = Case()
         plain = case.updated()
         features = torch.from_numpy(np.column_stack([case.support, np.ones((6, 3))]))
-        state = update(case.start(), features, torch.from_numpy(case.support_codes))
+        state = update(case.start(), features, torch.from_numpy(case.support_shares))
         torch.testing.assert_close(state.inner, plain.inner)
         torch.testing.assert_close(state.dual, plain.dual)
 
@@ -248,7 +259,7 @@ class TestRecurrence:
         case = Case()
         state = case.start()
         before = [part.clone() for part in (state.inner, state.support, state.dual)]
-        update(state, torch.from_numpy(case.support), torch.from_numpy(case.support_codes))
+        update(state, torch.from_numpy(case.support), torch.from_numpy(case.support_shares))
         after = (state.inner, state.support, state.dual)
         assert all(map(torch.equal, before, after))
 
@@ -258,10 +269,10 @@ class TestRecurrence:
         source = np.random.default_rng(seed)
         means, variances = case.answer()
         of_known, of_answers = (source.permutation(n) for n in (case.n_known, len(case.place)))
-        case.codes = np.argsort(of_known)[case.codes]
+        case.shares = case.shares[:, of_known]
         place = np.where(case.place >= 0, np.argsort(of_known)[case.place], -1)
         case.place = place[of_answers]
-        case.support_codes = np.argsort(of_answers)[case.support_codes]
+        case.support_shares = case.support_shares[:, of_answers]
         assert_equal(case.answer(), (means[:, of_answers], variances[:, of_answers]), 1e-9)
 
     @laws
@@ -309,7 +320,7 @@ class TestSums:
     def test_float32_features_are_added_up_in_float64(self):
         sums = PersonSums.zeros(1, 2, 2)
         features = torch.tensor([[1.0, 2.0]]).repeat(3, 1)
-        sums.add(features, torch.zeros(3).long(), torch.tensor([0, 1, 1]))
+        sums.add(features, torch.zeros(3).long(), torch.eye(2)[[0, 1, 1]])
         assert {part.dtype for part in sums} == {torch.float64}
         assert sums.products.tolist() == [[3.0, 6.0], [6.0, 12.0]]
         assert sums.by_label.tolist() == [[1.0, 2.0], [2.0, 4.0]]

@@ -119,9 +119,9 @@ class TestFolds:
         calls = []
         train, answer = networks._train, networks._answer
 
-        def note_training(signals, codes, people, seen, *rest):
+        def note_training(signals, targets, codes, people, seen, *rest):
             calls.append(set(people[seen]))
-            return train(signals, codes, people, seen, *rest)
+            return train(signals, targets, codes, people, seen, *rest)
 
         def note_answers(network, signals, rows):
             assert calls[-1].isdisjoint(people[rows]) and calls[-1] | set(people[rows]) == set(

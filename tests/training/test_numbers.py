@@ -16,6 +16,10 @@ def layout_of(people):
     return tested._Layout.of(people)
 
 
+def one_hot(codes):
+    return torch.from_numpy(np.eye(codes.max() + 1)[codes])
+
+
 def signs(codes):
     return 2.0 * np.eye(codes.max() + 1)[codes] - 1.0
 
@@ -52,7 +56,7 @@ def learn(blocks, codes, people, *, shots=(0, 1, 2), n_draws=2, seed=0):
     grams = torch.from_numpy(np.stack([X @ X.T for X in blocks]))
     generator = np.random.RandomState(seed)
     episodes = draw_episodes(codes, people, shots=shots, n_draws=n_draws, generator=generator)
-    return learn_numbers(grams, codes, people, episodes, episodes[:])
+    return learn_numbers(grams, one_hot(codes), people, episodes, episodes[:])
 
 
 class TestLeftOut:
@@ -108,7 +112,7 @@ class TestLeftOut:
             )
             scores = left_out(gram, targets, layout, beta)
             return sum(
-                tested._Task.of(own, layout, codes).loss(scores, targets, layout, given_)
+                tested._Task.of(own, layout, one_hot(codes)).loss(scores, targets, layout, given_)
                 for own in drawn
             )
 
@@ -127,7 +131,9 @@ class TestLeftOut:
         for episodes in draw_episodes(
             codes, people, shots=(0, 2), n_draws=2, generator=np.random.RandomState(0)
         ):
-            found = tested._Task.of(episodes, layout, codes).loss(scores, targets, layout, given_)
+            found = tested._Task.of(episodes, layout, one_hot(codes)).loss(
+                scores, targets, layout, given_
+            )
             losses = []
             for person, support, query in zip(
                 episodes.person, episodes.support, episodes.query, strict=True
@@ -136,12 +142,12 @@ class TestLeftOut:
                 features, known = torch.from_numpy(X), torch.arange(N_CLASSES)
                 others = np.flatnonzero(people != person)
                 sums = PersonSums.zeros(people.max() + 1, X.shape[1], N_CLASSES)
-                sums.add(features[others], *map(torch.from_numpy, (people[others], codes[others])))
+                sums.add(features[others], torch.from_numpy(people[others]), one_hot(codes)[others])
                 identity = torch.eye(X.shape[1], dtype=torch.float64)
                 population = summarise(sums, identity, given_.person_variance)
                 state = start(condition(population), identity, given_, known)
                 if len(support):
-                    state = update(state, features[support], torch.from_numpy(codes[support]))
+                    state = update(state, features[support], one_hot(codes)[support])
                 means, variances = answer(state, features[query])
                 scaled = logits(means, variances, given_.temperature, given_.variance_factor)
                 own = scaled.log_softmax(1)[torch.arange(len(query)), codes[query]].numpy()
@@ -193,11 +199,13 @@ class TestLearned:
         def loss(weights, given_):
             gram = torch.einsum("b,bij->ij", weights, grams)
             scores = left_out(gram, targets, layout, given_.person_variance)
-            tasks = [tested._Task.of(own, layout, codes) for own in episodes]
+            tasks = [tested._Task.of(own, layout, one_hot(codes)) for own in episodes]
             return sum(float(task.loss(scores, targets, layout, given_)) for task in tasks)
 
         before = loss(torch.full((2,), 0.5, dtype=torch.float64), START)
-        assert loss(*learn_numbers(grams, codes, people, episodes, episodes)) < 0.98 * before
+        assert (
+            loss(*learn_numbers(grams, one_hot(codes), people, episodes, episodes)) < 0.98 * before
+        )
 
     def test_networks_count_as_far_as_they_know_better_than_the_rules(self):
         blocks, codes, people = planted(noise=1.5, n_people=8)
@@ -210,7 +218,7 @@ class TestLearned:
 
         def share(scores):
             """Of a score of variance 1 that a network's observation moves."""
-            _, learned = learn_numbers(grams, codes, people, episodes, episodes, scores)
+            _, learned = learn_numbers(grams, one_hot(codes), people, episodes, episodes, scores)
             return learned.network_gain / (1.0 + learned.network_noise)
 
         assert share(good) > 5 * share(torch.from_numpy(noise))
@@ -221,8 +229,8 @@ class TestLearned:
         generator = np.random.RandomState(0)
         episodes = draw_episodes(codes, people, shots=(0, 1), n_draws=1, generator=generator)
         scores = torch.from_numpy(np.random.default_rng(1).normal(size=(len(codes), N_CLASSES)))
-        plain = learn_numbers(grams, codes, people, episodes, episodes)
-        read = learn_numbers(grams, codes, people, episodes, episodes, scores)
+        plain = learn_numbers(grams, one_hot(codes), people, episodes, episodes)
+        read = learn_numbers(grams, one_hot(codes), people, episodes, episodes, scores)
         assert torch.equal(plain[0], read[0])
         for name in ("person_variance", "support_precision", "shift_clips"):
             assert getattr(plain[1], name) == getattr(read[1], name)
@@ -247,8 +255,8 @@ class TestLearned:
         place = np.append(np.argsort(order), -1)  # -1 stays
         moved = [e._replace(support=place[e.support], query=place[e.query]) for e in episodes]
         shuffled = torch.from_numpy(grams[:, order][:, :, order])
-        one = learn_numbers(torch.from_numpy(grams), codes, people, episodes, episodes)
-        other = learn_numbers(shuffled, codes[order], people[order], moved, moved)
+        one = learn_numbers(torch.from_numpy(grams), one_hot(codes), people, episodes, episodes)
+        other = learn_numbers(shuffled, one_hot(codes[order]), people[order], moved, moved)
         torch.testing.assert_close(one[0], other[0], rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(one[1], other[1], rtol=1e-4)
 
@@ -261,7 +269,7 @@ class TestNothingToLearnFrom:
     def test_no_episode(self):
         blocks, codes, people = planted(n_people=2)
         grams = torch.from_numpy(np.stack([X @ X.T for X in blocks]))
-        self.is_start(*learn_numbers(grams, codes, people, [], []))
+        self.is_start(*learn_numbers(grams, one_hot(codes), people, [], []))
 
     def test_one_person(self):
         blocks, codes, people = planted(n_people=1)
