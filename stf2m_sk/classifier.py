@@ -38,7 +38,7 @@ from stf2m_sk.fitted import (
 )
 from stf2m_sk.priors import class_priors
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train
-from stf2m_sk.training.networks import NetworkPlan
+from stf2m_sk.training.network_fitting import NetworkPlan
 from stf2m_sk.views import Views, ViewSchema, as_views
 
 __all__ = ["STF2MClassifier"]

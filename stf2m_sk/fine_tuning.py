@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from stf2m_sk._validation import local_generator
 from stf2m_sk.fitted import FittedModel, measured_parts
-from stf2m_sk.training.networks import NetworkPlan, fine_tune
+from stf2m_sk.training.network_fitting import NetworkPlan
+from stf2m_sk.training.networks import fine_tune
 from stf2m_sk.views import Views
 
 __all__ = ["fine_tuned"]

@@ -14,19 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stf2m_sk.nn.module import STF2MModule
-from stf2m_sk.nn.recurrence import (
+from stf2m_sk.nn.population import (
     Numbers,
     Population,
     Prior,
-    State,
-    answer,
     condition,
-    logits,
     shift_known,
-    start,
-    update,
     with_shift_known,
 )
+from stf2m_sk.nn.readout import logits
+from stf2m_sk.nn.recurrence import State, answer, start, update
 from stf2m_sk.nn.signals import Signals
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import Views, ViewSchema

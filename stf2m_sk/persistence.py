@@ -19,7 +19,7 @@ from stf2m_sk._validation import resolve_device
 from stf2m_sk.fitted import FittedModel, PersonMean, Support
 from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
-from stf2m_sk.nn.recurrence import SYMMETRIC, Numbers, Population
+from stf2m_sk.nn.population import SYMMETRIC, Numbers, Population
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import ViewSchema
 

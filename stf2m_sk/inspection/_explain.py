@@ -15,7 +15,8 @@ from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.fitted import FittedModel
 from stf2m_sk.inspection._explanation import Explanation, RuleName
 from stf2m_sk.nn.attribution import frame_sums
-from stf2m_sk.nn.recurrence import answer, linear_form, logits, network_weight, rule_scores
+from stf2m_sk.nn.readout import logits, network_weight
+from stf2m_sk.nn.recurrence import answer, linear_form, rule_scores
 from stf2m_sk.views import Views, as_views
 
 __all__ = ["explain", "rule_names", "unwrap"]

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from stf2m_sk.fuzzy import place_patterns
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
-from stf2m_sk.nn.recurrence import Numbers, PersonSums, Population, summarise
+from stf2m_sk.nn.population import Numbers, PersonSums, Population, summarise
 from stf2m_sk.nn.signals import Signals
 from stf2m_sk.training.episodes import draw_episodes, people_of
-from stf2m_sk.training.networks import NetworkPlan, train_networks
+from stf2m_sk.training.network_fitting import NetworkPlan
+from stf2m_sk.training.networks import train_networks
 from stf2m_sk.training.numbers import START, learn_numbers
 
 __all__ = ["MetaTrained", "TrainingPlan", "meta_train"]

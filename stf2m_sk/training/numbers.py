@@ -13,17 +13,13 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
-from stf2m_sk.nn.recurrence import (
-    Numbers,
-    logits,
-    read_networks,
-    shift_known,
-    solve_support,
-    with_shift_known,
-)
+from stf2m_sk.nn.population import Numbers, shift_known, with_shift_known
+from stf2m_sk.nn.readout import logits, read_networks
+from stf2m_sk.nn.recurrence import solve_support
 from stf2m_sk.training.episodes import Episodes
+from stf2m_sk.training.left_out import Layout, LeftOut, left_out
 
-__all__ = ["START", "LeftOut", "learn_numbers", "left_out"]
+__all__ = ["START", "learn_numbers"]
 
 START = Numbers(
     person_variance=0.5,
@@ -44,50 +40,6 @@ _LEARNED = ("person_variance", "support_precision", "temperature", "variance_fac
 _OF_PROBABILITIES = ("temperature", "variance_factor")
 _OF_NETWORKS = ("network_gain", "network_noise")
 _SHIFT_CLIPS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-
-
-class LeftOut(NamedTuple):
-    """Scores of every person's clips, given all other people.
-
-    Attributes
-    ----------
-    means : Tensor of shape (n_people, n_most_clips, n_classes)
-        Conditional means; padded with anything.
-    covariances : Tensor of shape (n_people, n_most_clips, n_most_clips)
-        Conditional covariances, without the noise of labels.
-    """
-
-    means: Tensor
-    covariances: Tensor
-
-
-class _Layout(NamedTuple):
-    """Where a person's clips are.
-
-    Attributes
-    ----------
-    rows : Tensor of shape (n_people, n_most_clips)
-        Rows of each person's clips; 0 fills up.
-    is_clip : Tensor of bool, same shape
-        Where there is one.
-    place : Tensor of shape (n_clips,)
-        Place of each clip among its person's.
-    """
-
-    rows: Tensor
-    is_clip: Tensor
-    place: Tensor
-
-    @classmethod
-    def of(cls, people: NDArray[np.integer]) -> _Layout:
-        own = [np.flatnonzero(people == p) for p in range(people.max() + 1)]
-        most = max(map(len, own))
-        rows, place = np.zeros((len(own), most), dtype=np.int64), np.zeros(len(people), np.int64)
-        for filled, clips in zip(rows, own, strict=True):
-            filled[: len(clips)] = clips
-            place[clips] = np.arange(len(clips))
-        is_clip = np.arange(most) < np.array([len(clips) for clips in own])[:, None]
-        return cls(*map(torch.from_numpy, (rows, is_clip, place)))
 
 
 def learn_numbers(
@@ -151,12 +103,12 @@ class _Problem(NamedTuple):
     people: NDArray[np.integer]
     episodes: list[Episodes]
     targets: Tensor
-    layout: _Layout
+    layout: Layout
     tasks: list[_Task]
 
     @classmethod
     def of(cls, grams, shares, people, episodes) -> _Problem:
-        layout = _Layout.of(people)
+        layout = Layout.of(people)
         tasks = [_Task.of(own, layout, shares) for own in episodes]
         return cls(grams, shares, people, episodes, 2.0 * shares - 1.0, layout, tasks)
 
@@ -306,45 +258,6 @@ class _Half(NamedTuple):
     numbers: Numbers
 
 
-def left_out(gram: Tensor, targets: Tensor, layout: _Layout, person_variance) -> LeftOut:
-    """Condition every person's scores on all other people's labels, from one inverse.
-
-    Parameters
-    ----------
-    gram : Tensor of shape (n_clips, n_clips)
-        Covariance of the clips' scores without the level of a person.
-    targets : Tensor of shape (n_clips, n_classes)
-        +1 and -1.
-    layout : _Layout
-        Which clips are whose.
-    person_variance : float or Tensor of shape (n_clips, 1)
-        Variance of a person's level.
-
-    Returns
-    -------
-    LeftOut
-
-    Notes
-    -----
-    With Q the inverse of the covariance of all labels and R their residuals, those of a person
-    p given all others have the covariance (Q_pp)^-1 and the mean R_p - (Q_pp)^-1 (Q R)_p.
-    """
-    residual = targets - targets.mean(0)
-    person = torch.empty(len(gram), dtype=torch.long)
-    owner = torch.arange(len(layout.rows))[:, None].expand_as(layout.rows)
-    person[layout.rows[layout.is_clip]] = owner[layout.is_clip]
-    same = (person[:, None] == person).to(gram.dtype)
-    identity = torch.eye(len(gram), dtype=gram.dtype)
-    inverse = torch.linalg.inv(gram + person_variance * same + identity)
-    rows, is_clip = layout.rows, layout.is_clip
-    own = inverse[rows[:, :, None], rows[:, None]]
-    both = is_clip[:, :, None] & is_clip[:, None]
-    padding = torch.eye(rows.shape[1], dtype=gram.dtype)
-    covariance = torch.cholesky_inverse(torch.linalg.cholesky(torch.where(both, own, padding)))
-    solved = (inverse @ residual)[rows] * is_clip[..., None]
-    return LeftOut(residual[rows] - covariance @ solved, covariance - padding)
-
-
 class _Task(NamedTuple):
     """Episodes of one number of shots, as places among their person's clips."""
 
@@ -357,7 +270,7 @@ class _Task(NamedTuple):
     weight: Tensor  # (n_episodes, n_query): classes of an episode count alike
 
     @classmethod
-    def of(cls, episodes: Episodes, layout: _Layout, shares: Tensor) -> _Task:
+    def of(cls, episodes: Episodes, layout: Layout, shares: Tensor) -> _Task:
         query = torch.from_numpy(episodes.query)
         support = torch.from_numpy(episodes.support)
         own = shares[query.clamp_min(0)]
@@ -381,7 +294,7 @@ class _Task(NamedTuple):
         chosen = torch.isin(self.person, torch.from_numpy(people))
         return _Task(*(part[chosen] for part in self))
 
-    def loss(self, scores: LeftOut, targets: Tensor, layout: _Layout, numbers: Numbers) -> Tensor:
+    def loss(self, scores: LeftOut, targets: Tensor, layout: Layout, numbers: Numbers) -> Tensor:
         """Cross-entropy of the queries after their support, classes counted alike."""
         means, variances = self.conditioned(scores, targets, layout, numbers)
         own = self.log_probabilities(means, variances, None, numbers)

@@ -6,18 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stf2m_sk.nn.recurrence import (
-    Numbers,
-    PersonSums,
-    answer,
-    condition,
-    logits,
-    shift_known,
-    solve_support,
-    start,
-    summarise,
-    update,
-)
+from stf2m_sk.nn.population import Numbers, PersonSums, condition, shift_known, summarise
+from stf2m_sk.nn.readout import logits
+from stf2m_sk.nn.recurrence import answer, solve_support, start, update
 
 laws = settings(deadline=None, max_examples=40)
 NUMBERS = Numbers(

@@ -6,10 +6,11 @@ import torch
 from torch.nn.utils import parameters_to_vector
 
 from stf2m_sk.datasets import make_emotion_views
-from stf2m_sk.nn.recurrence import answer, condition, start
+from stf2m_sk.nn.population import condition
+from stf2m_sk.nn.recurrence import answer, start
 from stf2m_sk.training import meta_train as tested
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train
-from stf2m_sk.training.networks import NetworkPlan
+from stf2m_sk.training.network_fitting import NetworkPlan
 from stf2m_sk.training.numbers import START
 
 PLAN = TrainingPlan(n_kernels=24, n_patterns=32, networks=None)

@@ -9,8 +9,9 @@ import torch
 from skorch.callbacks import Callback
 
 from stf2m_sk.nn.signals import Standardiser
-from stf2m_sk.training import networks
-from stf2m_sk.training.networks import NetworkPlan, fine_tune, train_networks
+from stf2m_sk.training import network_fitting, networks
+from stf2m_sk.training.network_fitting import NetworkPlan
+from stf2m_sk.training.networks import fine_tune, train_networks
 
 PLAN = NetworkPlan(
     n_networks=2, hidden_dim=4, max_epochs=2, learning_rate=0.02, batch_size=16, patience=5
@@ -80,7 +81,9 @@ class TestOutput:
         assert np.bincount(fold).tolist() == [24, 24, 24]
 
     def test_validation_figures_where_people_are_held_out(self):
-        signals, codes, people = make_population(n_people=networks._FEWEST_PEOPLE * 2, n_clips=1)
+        signals, codes, people = make_population(
+            n_people=network_fitting._FEWEST_PEOPLE * 2, n_clips=1
+        )
         history = train_networks(signals, codes, people, 3, PLAN, state()).history
         for row in (row for epochs in history for row in epochs):
             assert set(row) == {"epoch", "train_loss", "valid_loss", "valid_acc", "dur"}
@@ -117,7 +120,7 @@ class TestFolds:
     def test_a_network_is_trained_on_none_of_its_people(self, monkeypatch):
         signals, codes, people = make_population(n_people=7)
         calls = []
-        train, answer = networks._train, networks._answer
+        train, answer = networks.fit_network, networks._answer
 
         def note_training(signals, targets, codes, people, seen, *rest):
             calls.append(set(people[seen]))
@@ -129,7 +132,7 @@ class TestFolds:
             )
             return answer(network, signals, rows)
 
-        monkeypatch.setattr(networks, "_train", note_training)
+        monkeypatch.setattr(networks, "fit_network", note_training)
         monkeypatch.setattr(networks, "_answer", note_answers)
         train_networks(signals, codes, people, 3, plan(max_epochs=1, n_networks=3), state())
         assert len(calls) == 3
@@ -150,18 +153,18 @@ class TestFolds:
 
     def test_validation_people_are_no_training_people(self):
         codes, people = np.tile([0, 1], 300), np.repeat(np.arange(30), 20)
-        rows, held = networks._hold_out(codes, people, np.arange(20, 600), state())
+        rows, held = network_fitting._hold_out(codes, people, np.arange(20, 600), state())
         assert sorted([*rows, *held]) == list(range(20, 600))
         assert set(people[rows]).isdisjoint(people[held])
         assert len(set(people[held])) == 3
-        rows, held = networks._hold_out(codes, None, np.arange(600), state())
+        rows, held = network_fitting._hold_out(codes, None, np.arange(600), state())
         assert sorted([*rows, *held]) == list(range(600))
         assert np.bincount(codes[held]).tolist() == [30, 30]
 
     def test_few_people_are_all_trained_on(self):
-        people = np.arange(networks._FEWEST_PEOPLE - 1)
+        people = np.arange(network_fitting._FEWEST_PEOPLE - 1)
         for known in (people, None):
-            rows, held = networks._hold_out(np.zeros_like(people), known, people, state())
+            rows, held = network_fitting._hold_out(np.zeros_like(people), known, people, state())
             assert len(rows) == len(people) and not len(held)
 
     @pytest.mark.parametrize(("n_people", "n_networks"), [(2, 2), (1, 3), (4, 3)])
@@ -204,7 +207,7 @@ class TestBatches:
         noise = torch.Generator().manual_seed(0)
         targets = torch.arange(72.0)[:, None]
         rows = np.arange(72)[-n_clips:]
-        batches = networks._TrainBatches(signals, targets, rows, 16, noise)
+        batches = network_fitting._TrainBatches(signals, targets, rows, 16, noise)
         sizes = [len(drawn) for _, drawn in batches]
         assert sum(sizes) == n_clips and max(sizes) - min(sizes) <= 1 and max(sizes) <= 16
         assert len(batches) == len(sizes)
@@ -215,7 +218,7 @@ class TestBatches:
         signals, _, _ = make_population()
         noise = torch.Generator().manual_seed(0)
         targets = torch.arange(72.0)[:, None]
-        batches = networks._TrainBatches(signals, targets, np.arange(72), 16, noise)
+        batches = network_fitting._TrainBatches(signals, targets, np.arange(72), 16, noise)
         first, second = ({int(x) for _, drawn in batches for x in drawn} for _ in range(2))
         assert len(first) == len(second) == 20 and first != second
 
@@ -330,7 +333,7 @@ class TestCallbacks:
                         net.module_.head.bias += torch.tensor([50.0, 0.0, 0.0])
 
         given = plan(callbacks=[Spoil()], max_epochs=9, patience=2)
-        population = make_population(n_people=networks._FEWEST_PEOPLE * 2, n_clips=1)
+        population = make_population(n_people=network_fitting._FEWEST_PEOPLE * 2, n_clips=1)
         fitted = train_networks(*population, 3, given, state())
         for network, before, epochs in zip(
             fitted.ensemble.networks, seen, fitted.history, strict=True

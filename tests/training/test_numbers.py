@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from stf2m_sk.nn.recurrence import PersonSums, answer, condition, logits, start, summarise, update
+from stf2m_sk.nn.population import PersonSums, condition, summarise
+from stf2m_sk.nn.readout import logits
+from stf2m_sk.nn.recurrence import answer, start, update
 from stf2m_sk.training import numbers as tested
 from stf2m_sk.training.episodes import draw_episodes
-from stf2m_sk.training.numbers import START, learn_numbers, left_out
+from stf2m_sk.training.left_out import Layout, left_out
+from stf2m_sk.training.numbers import START, learn_numbers
 
 N_CLASSES = 3
 
 
 def layout_of(people):
-    return tested._Layout.of(people)
+    return Layout.of(people)
 
 
 def one_hot(codes):
