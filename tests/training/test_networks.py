@@ -213,8 +213,10 @@ class TestBatches:
         assert len(batches) == len(sizes)
 
     def test_of_many_clips_an_epoch_draws_some(self, monkeypatch):
-        monkeypatch.setattr(networks, "_MOST_CLIPS", 20)
-        monkeypatch.setattr(networks, "mixup", lambda clips, targets, noise: (clips, targets))
+        monkeypatch.setattr(network_fitting, "_MOST_CLIPS", 20)
+        monkeypatch.setattr(
+            network_fitting, "mixup", lambda clips, targets, noise: (clips, targets)
+        )
         signals, _, _ = make_population()
         noise = torch.Generator().manual_seed(0)
         targets = torch.arange(72.0)[:, None]
@@ -318,7 +320,7 @@ class TestCallbacks:
         def interrupt(*args):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(networks.EmotionNetwork, "forward", interrupt)
+        monkeypatch.setattr(network_fitting.EmotionNetwork, "forward", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train_networks(*make_population(), 3, PLAN, state())
 
