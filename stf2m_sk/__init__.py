@@ -2,7 +2,15 @@
 
 from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.loading import load
+from stf2m_sk.model_file import ModelFileError
 from stf2m_sk.personalised import PersonalisedClassifier
 from stf2m_sk.views import Views, ViewSchema
 
-__all__ = ["PersonalisedClassifier", "STF2MClassifier", "ViewSchema", "Views", "load"]
+__all__ = [
+    "ModelFileError",
+    "PersonalisedClassifier",
+    "STF2MClassifier",
+    "ViewSchema",
+    "Views",
+    "load",
+]

@@ -67,9 +67,13 @@ def check_labels(y: ArrayLike | None, n_clips: int | None, *, name: str = "y") -
         raise ValueError(f"{name} is empty: Found array with 0 sample(s). Give at least 1 label.")
     if labels.dtype.kind == "c":
         raise ValueError("Complex data not supported: labels are text or numbers.")
+    if labels.dtype.kind == "O":
+        plain = [value.item() if isinstance(value, np.generic) else value for value in labels]
+        labels = np.array([*plain, None], dtype=object)[:-1]
     values = labels.tolist()
     if any(isinstance(value, bytes) for value in values):
         raise TypeError(f"{name} holds labels represented as bytes; decode them to text first.")
+    _check_types(values, name)
     if len({isinstance(value, str) for value in values}) > 1:
         raise TypeError(
             f"{name} holds text and numbers, which cannot be mixed; give all labels as text or all "
@@ -83,6 +87,23 @@ def check_labels(y: ArrayLike | None, n_clips: int | None, *, name: str = "y") -
             f"y has {len(labels)} labels."
         )
     return labels
+
+
+def _check_types(values: list, name: str) -> None:
+    """Labels are what a file can carry and what can be told apart."""
+    kinds = {type(value) for value in values}
+    wrong = [kind for kind in kinds if not issubclass(kind, str | bool | int | float)]
+    if wrong:
+        names = ", ".join(sorted(kind.__name__ for kind in wrong))
+        raise TypeError(
+            f"{name} holds labels of type {names}; labels are text or numbers. Turn them into text "
+            "first, for example with `[str(label) for label in y]`."
+        )
+    if bool in kinds and len(kinds) > 1:
+        raise TypeError(
+            f"{name} holds truth values and other labels; True equals 1, so that they cannot be "
+            "told apart. Give all labels as text or all as numbers."
+        )
 
 
 def check_soft_labels(

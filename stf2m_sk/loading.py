@@ -21,15 +21,16 @@ def load(path: str | Path) -> STF2MClassifier:
     Returns
     -------
     STF2MClassifier
-        Fitted, on the CPU or, with ``device="auto"``, on the GPU if there is one. `callbacks`
-        and `random_state` are at their defaults.
+        Fitted, on the CPU or, with ``device="auto"``, on the GPU if there is one. `callbacks`,
+        `n_threads` and `random_state` are at their defaults.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If the file is not one of ours, is damaged, or is of a newer version.
+    ModelFileError
+        A ValueError, if the file is not one of ours, is damaged, or is of another version. Every
+        byte is checked against the checksum that was written with it, then every value.
 
     Examples
     --------

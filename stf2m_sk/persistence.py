@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
 
 from stf2m_sk._validation import resolve_device
 from stf2m_sk.fitted import FittedModel, PersonMean, Support
+from stf2m_sk.model_file import ModelFileError, damaged, read, write
 from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
 from stf2m_sk.nn.population import SYMMETRIC, Numbers, Population
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["restore", "save"]
 
-_FORMAT = "stf2m_sk"
 _VERSION = 6
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT, _SHARES, _PERSON = "support.features", "support.shares", "person.features"
-# What a file cannot carry and a loaded classifier does not need.
-_NOT_SAVED = ("callbacks", "random_state")
+# What a file cannot carry, or is a matter of the machine, and a loaded classifier does not need.
+_NOT_SAVED = ("callbacks", "n_threads", "random_state")
+_LONGEST_CLIP = 2**40  # frames
 # By label, which JSON could not tell from text.
 _BY_LABEL = ("priors",)
 
@@ -46,20 +45,10 @@ def save(classifier: STF2MClassifier, path: str | Path) -> None:
     classifier : STF2MClassifier
         Fitted.
     path : str or Path
-        File to write. It is written beside its place and moved there when it is whole.
+        File to write, whole or not at all.
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to save into.")
-    header = json.dumps(_describe(classifier), default=_plain)
-    content = serialise(_tensors(classifier.model_), metadata={_FORMAT: header})
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        # One entry: safetensors writes several in an order of its own.
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    description = json.loads(json.dumps(_describe(classifier), default=_plain))
+    write(path, description, _tensors(classifier.model_))
 
 
 def _tensors(model: FittedModel) -> dict[str, torch.Tensor]:
@@ -93,16 +82,21 @@ def restore(make: Callable[..., STF2MClassifier], path: Path) -> STF2MClassifier
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, ModelFileError
         As of `stf2m_sk.load`.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {str(path)!r}.")
-    description, tensors = _read(path)
+    description, tensors = read(path)
+    if description.get("version") != _VERSION:
+        raise ModelFileError(
+            path,
+            f"has format version {description.get('version')!r}; this stf2m_sk reads version "
+            f"{_VERSION}",
+            "Load it with the version of stf2m_sk that wrote it.",
+        )
     try:
         return _rebuild(make, description, tensors)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
-        raise ValueError(f"{str(path)!r} is damaged: {e}") from e
+        raise damaged(path, str(e)) from e
 
 
 def _describe(classifier: STF2MClassifier) -> dict[str, Any]:
@@ -216,34 +210,10 @@ def _labels_in(saved: dict[str, Any]) -> NDArray:
     return np.array(saved["values"], dtype=kind)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if _FORMAT not in metadata:
-                raise ValueError(
-                    f"{str(path)!r} is a safetensors file, but not one that "
-                    "STF2MClassifier.save wrote."
-                )
-            description = json.loads(metadata[_FORMAT])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{str(path)!r} is damaged, or no file of STF2MClassifier.save: {error}"
-        ) from error
-    if not isinstance(description, dict):
-        raise ValueError(f"{str(path)!r} is damaged: its header is no description of a classifier.")
-    if description.get("version") != _VERSION:
-        raise ValueError(
-            f"{str(path)!r} has format version {description.get('version')}; this stf2m_sk reads "
-            f"version {_VERSION}. Load it with the version of stf2m_sk that wrote it."
-        )
-    return description, tensors
-
-
 def _rebuild(make, description, tensors) -> STF2MClassifier:
     params = description["params"]
     classifier = make(**params | {name: _by_label_in(params[name]) for name in _BY_LABEL})
+    classifier._validate_params()
     classifier.model_ = _model(description, tensors, _device_here(classifier.device))
     classifier.n_features_in_ = operator.index(description["n_features_in"])
     if description["feature_names_in"] is not None:
@@ -254,9 +224,10 @@ def _rebuild(make, description, tensors) -> STF2MClassifier:
 
 def _model(description, tensors, device: str) -> FittedModel:
     schema = ViewSchema.from_dict(description["schema"])
-    known = _labels_in(description["population_classes"])
-    if (known[1:] <= known[:-1]).any():
-        raise ValueError("the classes of its population are not sorted")
+    known = _sorted_labels(description["population_classes"], "the classes of its population")
+    classes = _sorted_labels(description["classes"], "its classes")
+    _check_values(tensors)
+    _check_sizes(description, sum(values.numel() for values in tensors.values()))
     module = _module(description, len(known))
     if [modality.n_channels for modality in schema] != list(module.sizes.n_channels):
         raise ValueError("its schema has other channels than its network")
@@ -266,34 +237,95 @@ def _model(description, tensors, device: str) -> FittedModel:
     if description["support"] is not None:
         support = Support(
             _widened(tensors[_SUPPORT]),
-            _labels_in(description["support"]),
+            _sorted_labels(description["support"], "the labels of its support"),
             tensors[_SHARES].double().numpy(),
         )
         n_clips = len(support.features)
         _check_shape(support.features, (n_clips, n_features), "support")
         _check_shape(support.shares, (n_clips, len(support.labels)), "shares of the support")
+        if not np.isin(support.labels, classes).all():
+            raise ValueError("its support has labels that are none of its classes")
+        if (support.shares < 0).any() or (abs(support.shares.sum(axis=1) - 1) > 1e-6).any():
+            raise ValueError("the shares of its support are no shares")
     if description["person_clips"] is not None:
         n_clips = operator.index(description["person_clips"])
+        if n_clips < 1:
+            raise ValueError(f"its person has {n_clips} clips")
         person = PersonMean(tensors[_PERSON].double().numpy(), n_clips)
         _check_shape(person.features, (n_features,), "person")
     saved = description["priors"]
     priors = ClassPriors(_labels_in(saved["labels"]), np.array(saved["log_odds"], dtype=float))
     _check_shape(priors.log_odds, priors.labels.shape, "priors")
+    if not np.isfinite(priors.log_odds).all():
+        raise ValueError("its priors are not finite")
     model = FittedModel(
         module=module.eval().to(device),
         schema=schema,
         population=_population(_with_prefix(tensors, _POPULATION), module.n_rules, len(known)),
-        numbers=Numbers(**{k: float(v) for k, v in description["numbers"].items()}),
+        numbers=_numbers(description["numbers"]),
         population_classes=known,
         priors=priors,
-        classes=_labels_in(description["classes"]),
+        classes=classes,
         support=support,
         person=person,
-        history=description["history"],
-        support_weight=float(description["support_weight"]),
+        history=_history(description["history"]),
+        support_weight=_positive(description["support_weight"], "support weight"),
     )
     _ = model.state  # a state that cannot be computed is damage, too
     return model
+
+
+def _sorted_labels(saved: dict[str, Any], name: str) -> NDArray:
+    labels = _labels_in(saved)
+    if (labels[1:] <= labels[:-1]).any():
+        raise ValueError(f"{name} are not sorted")
+    return labels
+
+
+def _numbers(saved: dict[str, Any]) -> Numbers:
+    return Numbers(**{name: _positive(value, name) for name, value in saved.items()})
+
+
+def _positive(value: Any, name: str) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"its {name} is {number}, which is not positive")
+    return number
+
+
+def _history(saved: Any) -> list[list[dict[str, float]]]:
+    if not isinstance(saved, list):
+        raise TypeError("its history is no list")
+    figures = [value for rows in saved for row in rows for value in row.values()]
+    if not all(isinstance(value, int | float) for value in figures):
+        raise TypeError("its history holds other things than numbers")
+    return saved
+
+
+def _check_values(tensors: dict[str, torch.Tensor]) -> None:
+    for name, values in tensors.items():
+        if not torch.isfinite(values).all():
+            raise ValueError(f"its {name} holds values that are not finite")
+
+
+def _check_sizes(description: dict[str, Any], n_values: int) -> None:
+    """Refuse sizes that the file is too short for, before anything is allocated for them."""
+    sizes = ModuleSizes(**description["sizes"])
+    counts = [sizes.n_kernels, sizes.n_patterns, sizes.n_taps, sizes.most_mixed]
+    counts += [*sizes.n_channels, *sizes.n_timesteps]
+    if any(operator.index(count) < 0 for count in counts):
+        raise ValueError("its sizes are negative")
+    n_modalities, n_channels = len(sizes.n_channels), sum(sizes.n_channels)
+    n_networks = operator.index(description["networks"])
+    hidden_dim = operator.index(description["hidden_dim"]) if n_networks else 0
+    least = (
+        (sizes.n_kernels / n_modalities) * max(sizes.n_taps, n_channels / n_modalities),
+        sizes.n_patterns * sizes.n_taps,
+        n_channels,
+        abs(n_networks) * hidden_dim * max(hidden_dim, n_channels, n_modalities) / 4,
+    )
+    if max(least) > n_values or max(sizes.n_timesteps) > _LONGEST_CLIP:
+        raise ValueError(f"its sizes need more than the {n_values} values that it holds")
 
 
 def _module(description, n_classes: int) -> STF2MModule:

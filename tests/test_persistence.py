@@ -296,30 +296,20 @@ class TestFile:
 
 
 class TestWhatCannotBeSaved:
-    @pytest.fixture
-    def dates(self, fitted_on_array, arrays):
-        """A classifier whose labels JSON cannot carry."""
-        days = np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")
-        return clone(fitted_on_array).fit(arrays.X, days[(arrays.y == "tense").astype(int)])
-
-    def test_labels(self, dates, tmp_path):
-        with pytest.raises(TypeError, match="Labels of type date cannot be saved; use text or"):
-            dates.save(tmp_path / "model")
-        assert list(tmp_path.iterdir()) == []
-
     def test_parameters(self, fitted, tmp_path):
         fitted.set_params(view_dropout=Fraction(1, 5))
         with pytest.raises(TypeError, match="view_dropout"):
             fitted.save(tmp_path / "model")
         assert list(tmp_path.iterdir()) == []
 
-    def test_leaves_the_old_file_as_it_was(self, dates, saved):
+    def test_leaves_the_old_file_as_it_was(self, fitted, saved):
         before = saved.read_bytes()
+        fitted.set_params(view_dropout=Fraction(1, 5))
         with pytest.raises(TypeError, match="cannot be saved"):
-            dates.save(saved)
+            fitted.save(saved)
         assert saved.read_bytes() == before
 
-    @pytest.mark.parametrize("step", ["pathlib.Path.write_bytes", "os.replace"])
+    @pytest.mark.parametrize("step", ["os.fsync", "os.replace"])
     def test_a_failing_disk_leaves_the_old_file_as_it_was(self, fitted, saved, monkeypatch, step):
         def fail(*args, **kwargs):
             raise OSError("no space left")
