@@ -216,6 +216,8 @@ def _rebuild(make, description, tensors) -> STF2MClassifier:
     classifier._validate_params()
     classifier.model_ = _model(description, tensors, _device_here(classifier.device))
     classifier.n_features_in_ = operator.index(description["n_features_in"])
+    if classifier.n_features_in_ < 1:
+        raise ValueError(f"it has {classifier.n_features_in_} features")
     if description["feature_names_in"] is not None:
         names = [operator.concat(name, "") for name in description["feature_names_in"]]
         classifier.feature_names_in_ = np.array(names, dtype=object)
