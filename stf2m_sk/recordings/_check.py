@@ -59,7 +59,8 @@ def statistics(recording) -> Statistics:
     Parameters
     ----------
     recording : Recording
-        Signals with more channels than samples are left out: their axes look swapped.
+        Signals with more channels than samples, without names, are left out: their axes look
+        swapped.
 
     Returns
     -------
@@ -188,7 +189,8 @@ def _levels_of_classifier(model) -> pd.DataFrame:
 
 
 def _looks_swapped(signal: Signal) -> bool:
-    return signal.n_channels > max(1, signal.n_samples)
+    """Whether there are more channels than samples, and nobody has named them as channels."""
+    return not signal.channels and signal.n_channels > max(1, signal.n_samples)
 
 
 def _swapped(name: str, signal: Signal) -> tuple[str, str, str, str]:

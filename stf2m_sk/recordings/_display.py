@@ -19,6 +19,7 @@ _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#
 _HATCHES = ("", "//", "..", "\\\\", "xx", "--", "oo")
 _BLUE, _ORANGE, _SHADE, _INK, _FAINT = "#0072B2", "#E69F00", "#D5DCE3", "#222222", "#666666"
 _POINTS = 2000  # drawn of a signal: more than a figure has pixels across
+_MOST_LINES = 8  # channels: more cannot be told apart as lines, and become rows of grey levels
 _ROW = 0.82  # of its place, that a class takes in a timeline
 
 
@@ -101,8 +102,10 @@ def plot_recording(recording, ax, signals):
     for axes, name in zip(rows, names, strict=True):
         signal = recording[name]
         _draw_bands(axes, recording)
-        for i, colour in zip(range(signal.n_channels), _line_colours(signal), strict=True):
-            axes.plot(*_thinned(signal, i, recording.start), color=colour, linewidth=0.7)
+        if signal.n_channels > _MOST_LINES:
+            _draw_levels(axes, signal, recording.start)
+        else:
+            _draw_lines(axes, signal, recording.start)
         unit = f" ({signal.unit})" if signal.unit else ""
         axes.set_ylabel(f"{name}{unit}")
         axes.spines[["top", "right"]].set_visible(False)
@@ -133,6 +136,48 @@ def _rows(ax, n: int) -> NDArray:
     if rows.shape != (n,):
         raise ValueError(f"ax must be {n} Axes, one for each signal, got shape {rows.shape}")
     return rows
+
+
+def _draw_lines(axes, signal: Signal, origin: float) -> None:
+    for i, colour in zip(range(signal.n_channels), _line_colours(signal), strict=True):
+        axes.plot(*_thinned(signal, i, origin), color=colour, linewidth=0.7)
+
+
+def _draw_levels(axes, signal: Signal, origin: float) -> None:
+    """A row of grey levels for each channel, the first at the bottom; what is missing stays white.
+
+    Each goes from its 2nd to its 98th percentile: channels may differ in unit and size.
+    """
+    means = _means(signal, min(signal.n_samples, _POINTS // 2))
+    measured = ~np.isnan(means).all(axis=1)
+    low, high = np.nanpercentile(means[measured], [2, 98], axis=1)
+    means[measured] -= low[:, None]
+    means[measured] /= np.where(high > low, high - low, 1.0)[:, None]
+    start, stop = signal.start - origin, signal.stop - origin
+    axes.imshow(
+        means,
+        extent=(start, stop, 0, signal.n_channels),
+        aspect="auto",
+        origin="lower",
+        interpolation="nearest",
+        cmap="Greys",
+        vmin=0,
+        vmax=1,
+        zorder=-1,  # annotations are drawn over it
+    )
+    axes.set_yticks([0, signal.n_channels])
+
+
+def _means(signal: Signal, n: int) -> NDArray[np.float64]:
+    """Means of n parts of each channel, (n_channels, n); NaN where nothing is measured."""
+    sums, counts = np.zeros((2, signal.n_channels, n))
+    for first, piece in signal.pieces():
+        part = np.arange(first, first + piece.shape[1]) * n // signal.n_samples
+        for channel, row in enumerate(piece.astype(np.float64)):
+            known = ~np.isnan(row)
+            sums[channel] += np.bincount(part[known], row[known], minlength=n)
+            counts[channel] += np.bincount(part[known], minlength=n)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _line_colours(signal: Signal) -> list:

@@ -240,7 +240,7 @@ class Recording:
         DataFrame with columns signal, place, finding, expectation
             A row for each finding, none where all is as expected:
 
-            - more channels than samples: the axes look swapped;
+            - more channels than samples, and no names for them: the axes look swapped;
             - nothing measured, or one value all the time;
             - at its largest or smallest value for 5 s and a twentieth of the time on end;
             - longer or shorter than all the other signals: the rate does not fit;
@@ -273,7 +273,8 @@ class Recording:
         -------
         array of matplotlib Axes
             One for each signal. Of long signals the smallest and largest value of each pixel
-            are drawn.
+            are drawn. More than eight channels, such as those of a spectrogram, are rows of grey
+            levels, the first at the bottom, each dark where it is large.
 
         Raises
         ------

@@ -41,6 +41,12 @@ def test_swapped_axes():
     assert "are the axes swapped?" in swapped["expectation"].item()
 
 
+def test_named_channels_may_be_more_than_the_samples():
+    names = [f"word {i}" for i in range(35)]
+    short = Recording({"text": Signal(noise(35, 23), rate=1, channels=names)})
+    assert len(short.check()) == 0
+
+
 @pytest.mark.parametrize(
     ("values", "finding"),
     [

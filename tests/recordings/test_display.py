@@ -72,6 +72,25 @@ class TestPlotOfARecording:
         assert gap.min() == pytest.approx(20_000, abs=60)
         assert gap.max() == pytest.approx(30_000, abs=60)
 
+    def test_many_channels_are_rows_of_grey_levels(self):
+        rng = np.random.default_rng(0)
+        values = rng.normal([[10.0**i] for i in range(9)], 1e-3, (9, 50_000))
+        values[2, :25_000] += 5.0  # the first half of one channel is high
+        values[3, 25_000:] = np.nan
+        values[4] = np.nan
+        row = Recording({"mel": Signal(values, rate=10, start=3)}).plot()[0]
+        (image,) = row.images
+        assert not len(row.lines)
+        assert image.get_extent() == [0, 5000, 0, 9] and image.origin == "lower"
+        drawn = np.ma.filled(image.get_array(), np.nan)
+        assert drawn.shape == (9, 1000)
+        parts = values.reshape(9, 1000, 50).mean(axis=2)
+        low, high = np.percentile(parts[2], [2, 98])
+        np.testing.assert_allclose(drawn[2], (parts[2] - low) / (high - low), atol=1e-6)
+        assert drawn[2, :500].min() > 0.9 and drawn[2, 500:].max() < 0.1
+        assert np.isnan(drawn[3, 500:]).all() and not np.isnan(drawn[3, :500]).any()
+        assert np.isnan(drawn[4]).all()
+
     def test_draws_into_given_axes(self):
         axes = plt.subplots(2)[1]
         assert recording().plot(ax=axes)[1] is axes[1]
