@@ -3,6 +3,7 @@
     python examples/video_timeline.py make videos
     python -m stf2m_sk train videos/people videos/labels.csv --window 4 -o model
     python -m stf2m_sk timeline model videos/new/eve.mp4 -o eve.vtt --plot eve.png
+    python examples/video_timeline.py compare videos
 
 Four people are in ``videos/people``, a fifth in ``videos/new``; what they show when is in
 ``videos/labels.csv`` and ``videos/new_labels.csv``. Faces are drawn, voices are synthesised, and
@@ -21,6 +22,16 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+
+from stf2m_sk import STF2MClassifier
+from stf2m_sk.recordings import (
+    cut,
+    extract,
+    predict_timeline,
+    read_annotations,
+    read_subtitles,
+    read_video,
+)
 
 FRAMES, SAMPLES = 15, 16_000  # a second
 WIDTH, HEIGHT = 400, 300
@@ -201,7 +212,8 @@ def draw(person, state, mouth, i, sway):
     cv2.fillPoly(picture, [inside], (60, 20, 25), cv2.LINE_AA, shift=4)
     stroke(upper, (130, 50, 55), 0.05)
     stroke(lower, (130, 50, 55), 0.05)
-    return cv2.GaussianBlur(picture, (0, 0), 0.8)
+    light = 1 + 0.02 * sway[2]
+    return cv2.convertScaleAbs(cv2.GaussianBlur(picture, (0, 0), 0.8), alpha=light)
 
 
 def pictures(person, emotions, envelope, random):
@@ -285,15 +297,54 @@ def make(folder):
     write_labels(folder / "labels.csv", plans)
 
 
+MODALITIES = {"face": ["face", "motion"], "voice": ["mel", "prosody"], "words": ["text"]}
+
+
+def read(folder, place):
+    """What a folder's people look, sound and say like, as signals to cut."""
+    recordings = [
+        read_video(path).join(read_subtitles(path.with_suffix(".srt")))
+        for path in sorted((folder / place).glob("*.mp4"))
+    ]
+    return extract(recordings, cache=folder / "cache", progress=True)
+
+
+def frame_accuracy(timeline, annotations):
+    """Share of the frames whose label is the annotated one."""
+    spans, rows = timeline.spans(), annotations.sort_values("start")
+    frames = (np.arange(STRETCH * N_STRETCHES * FRAMES) + 0.5) / FRAMES
+    place = np.searchsorted(spans[:, 1], frames).clip(max=len(timeline) - 1)
+    shown = rows["label"].to_numpy()[np.searchsorted(rows["start"], frames) - 1]
+    return np.mean(timeline.labels[place] == shown)
+
+
+def compare(folder):
+    """Print what each modality is worth for the person not trained on."""
+    known, (new,) = read(folder, "people"), read(folder, "new")
+    labels, truth = (read_annotations(folder / f"{name}.csv") for name in ("labels", "new_labels"))
+    print(f"{'signals':<16}right frames of {new.name}")
+    for left_out in (None, *MODALITIES):
+        names = [name for name in new.signals if name not in MODALITIES.get(left_out, ())]
+        clips = cut([recording.select(*names) for recording in known], labels, window=4)
+        model = STF2MClassifier(n_networks=0, random_state=0)
+        model.fit(clips.views, clips.target, groups=clips.groups)
+        timeline = predict_timeline(model, new.select(*names), window=4, step=1)
+        said = f"without {left_out}" if left_out else "all"
+        print(f"{said:<16}{frame_accuracy(timeline, truth):.2f}")
+
+
 def main():
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    maker = commands.add_parser("make", help="make the videos")
-    maker.add_argument("folder", type=Path)
-    make(parser.parse_args().folder)
+    for verb, told in ((make, "make the videos"), (compare, "leave out each modality")):
+        command = commands.add_parser(verb.__name__, help=told)
+        command.add_argument("folder", type=Path)
+        command.set_defaults(verb=verb)
+    given = parser.parse_args()
+    given.verb(given.folder)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,13 @@ def readme():
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_quickstart_is_the_example():
-    blocks = re.findall(r"^```python\n(.*?)^```$", readme(), flags=re.MULTILINE | re.DOTALL)
-    assert blocks == [EXAMPLE.read_text(encoding="utf-8")]
+def blocks(text):
+    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_blocks_are_those_that_other_tests_run():
+    page = (ROOT / "docs/recordings-wearables.md").read_text(encoding="utf-8")
+    assert blocks(readme()) == [EXAMPLE.read_text(encoding="utf-8"), blocks(page)[0]]
 
 
 def test_quickstart_runs(monkeypatch, capsys):
