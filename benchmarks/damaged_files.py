@@ -5,8 +5,8 @@
 
 Each damaged file must be refused with `ModelFileError`, within two seconds, and without memory for
 more than the file holds; where a change touches nothing that predicts, predictions must be the
-same. After a kill there must be the old file or the new one, and no draft after the next save. Exits
-with 1 if anything else happens.
+same. After a kill there must be the old file or the new one, and no draft after the next save.
+Exits with 1 if anything else happens.
 """
 
 from __future__ import annotations
