@@ -6,6 +6,8 @@ from stf2m_sk.model_file import ModelFileError
 from stf2m_sk.personalised import PersonalisedClassifier
 from stf2m_sk.views import Views, ViewSchema
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ModelFileError",
     "PersonalisedClassifier",

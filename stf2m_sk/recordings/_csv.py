@@ -17,6 +17,7 @@ from stf2m_sk.recordings._recording import Recording
 
 __all__ = ["read_annotations", "read_csv"]
 
+_TEXT = ("label", "person", "recording")  # names such as "01" stay what they are
 _DAMAGED_CSV = (csv.Error, UnicodeDecodeError, pd.errors.ParserError, OverflowError)
 
 
@@ -92,8 +93,9 @@ def read_annotations(path: str | PathLike) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows as in the file. `start` and `end` are seconds (since 1970 in UTC for dates), `label`
-        and `person` text. Other columns are numbers if all of their filled cells are, else text.
+        Rows as in the file. `start` and `end` are seconds (since 1970 in UTC for dates); `label`,
+        `person` and `recording` text. Other columns are numbers if all of their filled cells are,
+        else text.
 
     Raises
     ------
@@ -142,7 +144,7 @@ def read_annotations(path: str | PathLike) -> pd.DataFrame:
             )
         if not label:
             raise RecordingError(f"{_cell(path, row, 'label')}: the label is empty")
-    for column in frame.columns.difference(["start", "end", "label", "person"]):
+    for column in frame.columns.difference(["start", "end", *_TEXT]):
         frame[column] = _numbers_if_all_are(frame[column])
     return frame
 

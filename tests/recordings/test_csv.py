@@ -122,6 +122,10 @@ class TestAnnotations:
         assert table["label"].tolist() == ["03", "4"]
         assert table["note"].tolist() == ["a", "7"]
 
+    def test_names_of_recordings_stay_as_written(self, write):
+        table = read_annotations(write("recording,start,end,label\n01,0,1,a\n,1,2,b\n"))
+        assert table["recording"].tolist() == ["01", ""]
+
     def test_those_of_the_e4_sessions_are_read(self, shared):
         path = shared / "data/raw/empatica_e4/annotations.csv"
         table = read_annotations(path)
