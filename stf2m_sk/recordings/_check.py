@@ -29,6 +29,7 @@ _LONG_RUN = 0.05  # of the measured samples, on end at the largest or smallest v
 _FEWEST_IN_RUN = 20  # samples: a slow signal repeats values by chance
 _SHORTEST_RUN = 5.0  # seconds: recorded speech has half a second of digital silence
 _OFF_RATE = 0.05  # of the usual duration; 1,024 for 1,000 Hz is half of it
+_SLOWEST_RATE = 1.0  # Hz, above which a rate can be a wrong one
 
 
 class Channel(NamedTuple):
@@ -301,7 +302,10 @@ def _place(signal: Signal, i: int) -> str:
 
 
 def _other_durations(recording) -> list[tuple]:
-    """Signals that would be as long as all others at another rate."""
+    """Signals that would be as long as all others at another rate.
+
+    Slow ones are left out: words that end before the video does are no sign of a wrong rate.
+    """
     duration = {
         name: signal.n_samples / signal.rate
         for name, signal in recording.signals.items()
@@ -310,7 +314,7 @@ def _other_durations(recording) -> list[tuple]:
     rows = []
     for name, own in duration.items():
         others = [other for key, other in duration.items() if key != name]
-        if len(others) < 2:
+        if len(others) < 2 or recording.signals[name].rate <= _SLOWEST_RATE:
             continue  # of two signals either may be the wrong one
         usual = float(np.median(others))
         if max(others) - min(others) > _OFF_RATE * usual or abs(own - usual) <= _OFF_RATE * usual:

@@ -111,6 +111,9 @@ class TestRate:
         assert found["finding"].item() == "lasts 100 s at 64 Hz"
         assert found["expectation"].item().endswith("as the other signals last: 32 Hz?")
 
+    def test_words_may_end_before_the_video_does(self):
+        assert len(healthy(text=Signal(noise(4, 150), rate=1)).check()) == 0
+
     def test_signals_that_end_a_little_apart_are_usual(self):
         assert len(healthy(eda=Signal(2 + noise(1, 780), rate=4, unit="uS")).check()) == 0
 
