@@ -19,7 +19,7 @@ from stf2m_sk.nn.readout import logits, network_weight
 from stf2m_sk.nn.recurrence import answer, linear_form, rule_scores
 from stf2m_sk.views import Views, as_views
 
-__all__ = ["explain", "rule_names", "unwrap"]
+__all__ = ["explain", "factors_and_networks", "rule_names", "unwrap"]
 
 
 def explain(
@@ -196,21 +196,39 @@ def _explained(
 
 def _terms(model, linear, module, signals) -> tuple[NDArray[np.float64], ...]:
     """Factors of the scores, deviations of the features, terms of the person and the networks."""
-    state, numbers = model.state, model.numbers
     features = module.features(signals).double().cpu()
+    factors, networks = factors_and_networks(model, features)
+    rules = features[:, : module.n_rules]
+    present = signals.present.double().cpu()[:, linear.modality]
+    person = (present * linear.base) @ linear.weights + linear.offsets
+    deviations = (rules - linear.base) * present
+    return tuple(own.numpy() for own in (factors, deviations, factors * person, networks))
+
+
+def factors_and_networks(model: FittedModel, features: Tensor) -> tuple[Tensor, Tensor]:
+    """What turns the mean scores by the rules into logits, and what the networks add.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Of a classifier.
+    features : Tensor of shape (n_clips, n_features)
+        Of clips, float64.
+
+    Returns
+    -------
+    factors, networks : Tensor of shape (n_clips, n_classes)
+        A logit, but for the prior, is ``factors * means + networks``.
+    """
+    state, numbers, n_rules = model.state, model.numbers, model.module.n_rules
     means, variances = rule_scores(state, features)
     read, left = answer(state, features)
     scale = logits(torch.ones_like(means), left, numbers.temperature, numbers.variance_factor)
     share = torch.zeros_like(means)
-    if features.shape[1] > module.n_rules:
+    if features.shape[1] > n_rules:
         share[:, state.place >= 0] = network_weight(variances[:, state.place >= 0], numbers)
     factors = scale * (1.0 - share)
-    rules = features[:, : module.n_rules]
-    present = signals.present.double().cpu()[:, linear.modality]
-    person = (present * linear.base) @ linear.weights + linear.offsets
-    networks = scale * read - factors * means
-    deviations = (rules - linear.base) * present
-    return tuple(own.numpy() for own in (factors, deviations, factors * person, networks))
+    return factors, scale * read - factors * means
 
 
 def _by_frame(linear, module, signals) -> list[NDArray[np.float64]]:
