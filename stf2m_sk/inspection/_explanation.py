@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from stf2m_sk.inspection._html import html_table
 
 __all__ = ["Explanation", "RuleName"]
 
@@ -246,6 +248,40 @@ class Explanation:
         return table[[*first, *keys.columns, "contribution"]].sort_values(
             ["clip", "emotion"], kind="stable", ignore_index=True
         )
+
+    def plot(self, X: Any, clip: int = 0, emotion: object = None, ax: Any = None) -> Any:
+        """Draw one clip: its signals with contributions over time, and the terms of its logit.
+
+        Parameters
+        ----------
+        X : as in `STF2MClassifier.fit`
+            The clips that were explained: an explanation does not keep the signals.
+        clip : int, default=0
+            Which of them.
+        emotion : label, default=None
+            One of `names`; None: the most probable.
+        ax : matplotlib Axes, default=None
+            Of `subplots`; its place is divided among the panels. None makes a figure.
+
+        Returns
+        -------
+        ExplanationDisplay
+            Drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If X are other clips, or there is no such clip or emotion.
+        """
+        from stf2m_sk.inspection._displays._explanation import ExplanationDisplay
+
+        display = ExplanationDisplay.from_explanation(self, X, clip=clip, emotion=emotion)
+        return display.plot(ax=ax)
+
+    def _repr_html_(self) -> str:
+        return html_table(self)
 
     def _tidy(self, values: NDArray, keys: pd.DataFrame) -> pd.DataFrame:
         n_clips, n_outputs, n_keys = values.shape
