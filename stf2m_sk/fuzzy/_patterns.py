@@ -54,7 +54,7 @@ def place_patterns(
     same share their membership. Without a measured frame prototypes stay 0.
     """
     n_prototypes = rules.prototypes.shape[1]
-    collapsed = []
+    n_collapsed = 0
     for group, own in enumerate(rules.windows(signal, frames)):
         windows = own.double().cpu().numpy()
         if not len(windows):
@@ -75,12 +75,13 @@ def place_patterns(
                 _STARTS,
             )
             centres = found.centers
-            collapsed += [found.collapsed] if found.collapsed else []
+            n_collapsed += bool(found.collapsed)
         rules.place(group, torch.from_numpy(centres).to(rules.prototypes))
-    if collapsed:
+    if n_collapsed:
         warnings.warn(
-            f"{len(collapsed)} of {len(rules.groups)} groups of pattern rules were placed by "
-            f"k-means, the first because: {collapsed[0]}",
+            f"{n_collapsed} of {len(rules.groups)} groups of pattern rules have prototypes of "
+            "k-means: fuzzy c-means drew theirs together. Nothing needs to be done; memberships "
+            "are fuzzy all the same.",
             UserWarning,
             stacklevel=2,
         )

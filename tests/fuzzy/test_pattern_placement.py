@@ -93,7 +93,7 @@ class TestPlacement:
     def test_groups_that_collapse_are_placed_by_k_means_and_that_is_said_once(self):
         signal = torch.randn(30, 1, 40, generator=torch.Generator().manual_seed(0))
         with pytest.warns(
-            UserWarning, match=r"\d of 4 groups of pattern rules were placed"
+            UserWarning, match=r"\d of 4 groups of pattern rules have prototypes of k-means"
         ) as said:
             rules = place(make_rules(), signal, torch.ones(30, 40))
         assert len(said) == 1
@@ -101,7 +101,9 @@ class TestPlacement:
             assert torch.pdist(rules.prototypes[group].flatten(1).double()).min() > 0.1
 
     @pytest.mark.parametrize("initialisation", ["c-means", "k-means", "random"])
-    @pytest.mark.filterwarnings("ignore:.*groups of pattern rules were placed:UserWarning")
+    @pytest.mark.filterwarnings(
+        "ignore:.*groups of pattern rules have prototypes of k-means:UserWarning"
+    )
     def test_the_seed_decides_and_global_generators_are_left(self, initialisation):
         signal = torch.randn(30, 1, 40, generator=torch.Generator().manual_seed(0))
         frames = torch.ones(30, 40)
