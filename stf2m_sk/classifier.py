@@ -29,6 +29,7 @@ from stf2m_sk._validation import (
     resolve_device,
     torch_threads,
 )
+from stf2m_sk.doubt import warn_of_unlike
 from stf2m_sk.fitted import (
     FittedModel,
     PersonMean,
@@ -254,6 +255,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             schema=views.schema,
             population=trained.population,
             numbers=trained.numbers,
+            usual_variance=trained.usual_variance,
             population_classes=classes,
             priors=priors,
             classes=classes,
@@ -407,6 +409,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If a modality, a channel count or a rate is not as at `fit`, a value is infinite or
             nothing is measured in a clip.
+
+        Warns
+        -----
+        UnlikeClipsWarning
+            If clips are unlike anything seen at `fit`: a sensor was off, its unit is another one,
+            or the predictive variance is more than twice what is usual for new people.
         """
         return torch.softmax(self._logits(X), dim=-1).numpy()
 
@@ -468,6 +476,11 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         NotFittedError, ValueError
+            As `predict_proba`.
+
+        Warns
+        -----
+        UnlikeClipsWarning
             As `predict_proba`.
         """
         probabilities = self.predict_proba(X)
@@ -573,7 +586,9 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         views = self._as_fitted(X)
         with torch_threads(self.n_threads):
-            return self.model_.logits(views)
+            answers = self.model_.answers(views)
+        warn_of_unlike(answers, views.names)
+        return answers.logits
 
     def _embed(self, X) -> NDArray[np.floating]:
         views = self._as_fitted(X)

@@ -23,12 +23,13 @@ from stf2m_sk.nn.population import (
     with_shift_known,
 )
 from stf2m_sk.nn.readout import logits
-from stf2m_sk.nn.recurrence import State, answer, start, update
+from stf2m_sk.nn.recurrence import State, answer, rule_scores, start, update, with_networks
 from stf2m_sk.nn.signals import Signals
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import Views, ViewSchema
 
 __all__ = [
+    "Answers",
     "FittedModel",
     "PersonMean",
     "Support",
@@ -101,6 +102,24 @@ class PersonMean(NamedTuple):
     n_clips: int
 
 
+class Answers(NamedTuple):
+    """What a model says of clips, and how far these are from what it knows.
+
+    Attributes
+    ----------
+    logits : Tensor of shape (n_clips, n_classes)
+        In the dtype of the clips.
+    unlikeness : float64 Tensor of shape (n_clips,)
+        Predictive variance of the scores by the rules, in units of `FittedModel.usual_variance`.
+    off : bool Tensor of shape (n_clips, n_modalities)
+        Modalities that look as in no training clip, see `SensorCheck`.
+    """
+
+    logits: Tensor
+    unlikeness: Tensor
+    off: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class FittedModel:
     """Features, what they say of a population, and what a person has shown.
@@ -115,6 +134,8 @@ class FittedModel:
         Sums over the population, float64, on the CPU.
     numbers : Numbers
         Of the model.
+    usual_variance : float
+        Predictive variance that 99 % of the clips of people left out do not exceed.
     population_classes : array
         Labels of the population, sorted.
     priors : ClassPriors
@@ -137,6 +158,7 @@ class FittedModel:
     schema: ViewSchema
     population: Population
     numbers: Numbers
+    usual_variance: float
     population_classes: NDArray
     priors: ClassPriors
     classes: NDArray
@@ -236,12 +258,38 @@ class FittedModel:
         Tensor of shape (n_clips, n_classes)
             In the dtype of the views.
         """
+        return self.answers(views).logits
+
+    def answers(self, views: Views) -> Answers:
+        """Logits of `classes`, and doubt about the clips.
+
+        Parameters
+        ----------
+        views : Views
+            Clips with the modalities of `schema`.
+
+        Returns
+        -------
+        Answers
+        """
         # Filled in place: many small results kept apart would keep memory from being used again.
-        filled = torch.empty(views.n_clips, len(self.classes), dtype=_torch_dtype(views))
-        first = 0
-        for features in self._embedded(views):
-            filled[first : first + len(features)] = self.logits_of(self.state, features)
-            first += len(features)
+        n, first = views.n_clips, 0
+        filled = Answers(
+            torch.empty(n, len(self.classes), dtype=_torch_dtype(views)),
+            torch.empty(n, dtype=torch.float64),
+            torch.empty(n, len(views.names), dtype=torch.bool),
+        )
+        for module, signals in self.standardised(views):
+            own = slice(first, first + len(signals.present))
+            features = module.features(signals).cpu().double()
+            scores = rule_scores(self.state, features)
+            filled.logits[own] = self._scaled(
+                *with_networks(self.state, features, *scores), self.classes
+            )
+            # Known emotions have the smaller variance.
+            filled.unlikeness[own] = scores[1].amin(1) / self.usual_variance
+            filled.off[own] = module.sensors(signals).cpu()
+            first = own.stop
         return filled
 
     def logits_of(self, state: State, features: Tensor, classes: NDArray | None = None) -> Tensor:
@@ -261,9 +309,11 @@ class FittedModel:
         Tensor of shape (n_clips, n_classes)
             float64: the variance is a difference of large numbers.
         """
-        means, variances = answer(state, features.double())
-        scaled = logits(means, variances, self.numbers.temperature, self.numbers.variance_factor)
         labels = self.classes if classes is None else classes
+        return self._scaled(*answer(state, features.double()), labels)
+
+    def _scaled(self, means: Tensor, variances: Tensor, labels: NDArray) -> Tensor:
+        scaled = logits(means, variances, self.numbers.temperature, self.numbers.variance_factor)
         return scaled + torch.from_numpy(self.priors.of(labels))
 
     def _embedded(self, views: Views) -> Iterator[Tensor]:

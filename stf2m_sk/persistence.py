@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["restore", "save"]
 
-_VERSION = 6
+_VERSION = 7
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT, _SHARES, _PERSON = "support.features", "support.shares", "person.features"
 # What a file cannot carry, or is a matter of the machine, and a loaded classifier does not need.
@@ -110,6 +110,7 @@ def _describe(classifier: STF2MClassifier) -> dict[str, Any]:
         "networks": 0 if ensemble is None else len(ensemble.networks),
         "hidden_dim": None if ensemble is None else ensemble.networks[0].head.in_features,
         "numbers": model.numbers._asdict(),
+        "usual_variance": model.usual_variance,
         "schema": model.schema.to_dict(),
         "classes": _labels_out(model.classes),
         "population_classes": _labels_out(model.population_classes),
@@ -265,6 +266,7 @@ def _model(description, tensors, device: str) -> FittedModel:
         schema=schema,
         population=_population(_with_prefix(tensors, _POPULATION), module.n_rules, len(known)),
         numbers=_numbers(description["numbers"]),
+        usual_variance=_positive(description["usual_variance"], "usual variance"),
         population_classes=known,
         priors=priors,
         classes=classes,

@@ -264,7 +264,7 @@ class TestFile:
         (size,) = struct.unpack("<Q", data[:8])
         header = json.loads(data[8 : 8 + size])
         description = next(v for v in header["__metadata__"].values() if v.startswith("{"))
-        assert json.loads(description)["version"] == 6
+        assert json.loads(description)["version"] == 7
         ends = [entry["data_offsets"][1] for n, entry in header.items() if n != "__metadata__"]
         assert 8 + size + max(ends) == len(data)  # every byte is a tensor's
         with pytest.raises((pickle.UnpicklingError, ValueError)):

@@ -12,6 +12,7 @@ from stf2m_sk.nn.encoder import NetworkEnsemble
 from stf2m_sk.nn.features import BlockScaler
 from stf2m_sk.nn.kernels import RampRules
 from stf2m_sk.nn.patterns import PatternRules
+from stf2m_sk.nn.sensors import SensorCheck
 from stf2m_sk.nn.signals import Signals, Standardiser
 
 __all__ = ["Block", "ModuleSizes", "STF2MModule"]
@@ -116,6 +117,7 @@ class STF2MModule(nn.Module):
         }
         n_groups = -(-sizes.n_patterns // _PROTOTYPES)
         self.standardiser = Standardiser(sizes.n_channels)
+        self.sensors = SensorCheck(sizes.n_channels)
         self.ramps = nn.ModuleList(
             RampRules(*modality, n_kernels=n, n_ramps=_RAMPS, **common)
             for modality, n in zip(

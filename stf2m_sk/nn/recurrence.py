@@ -32,6 +32,7 @@ __all__ = [
     "solve_support",
     "start",
     "update",
+    "with_networks",
 ]
 
 
@@ -179,11 +180,33 @@ def answer(state: State, features: Tensor) -> tuple[Tensor, Tensor]:
     means, variances : Tensor of shape (n_clips, n_classes)
         Variances without the noise of a label.
     """
-    means, variances = rule_scores(state, features)
+    return with_networks(state, features, *rule_scores(state, features))
+
+
+def with_networks(
+    state: State, features: Tensor, means: Tensor, variances: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Scores by the rules, to which what networks say of the clips is added.
+
+    Parameters
+    ----------
+    state : State
+        Of the person.
+    features : Tensor of shape (n_clips, n_features) or (n_clips, n_features + n_scores)
+        As for `answer`.
+    means, variances : Tensor of shape (n_clips, n_classes)
+        Of `rule_scores`; they are not changed.
+
+    Returns
+    -------
+    means, variances : Tensor of shape (n_clips, n_classes)
+        As of `answer`; those of new emotions, which no network knows, stay as they are.
+    """
     scores, known = features[:, len(state.directions) :], state.place >= 0
     if scores.shape[1] and known.any():
         own = scores[:, state.place[known]]
         read = read_networks(means[:, known], variances[:, known], own, state.numbers)
+        means, variances = means.clone(), variances.clone()
         means[:, known], variances[:, known] = read
     return means, variances
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Signals", "Standardiser"]
+__all__ = ["LARGEST", "Signals", "Standardiser"]
 
-_LARGEST = 10.0  # standard deviations; what lies beyond is an artefact of the sensor
+LARGEST = 10.0  # standard deviations; what lies beyond is an artefact of the sensor
 
 
 class Signals(NamedTuple):
@@ -100,7 +100,7 @@ class Standardiser(nn.Module):
         for i, recording in enumerate(recordings):
             measured = ~torch.isnan(recording)
             scaled = (recording - getattr(self, f"mean_{i}")) / getattr(self, f"scale_{i}")
-            scaled = scaled.clamp(-_LARGEST, _LARGEST)
+            scaled = scaled.clamp(-LARGEST, LARGEST)
             values.append(torch.where(measured, scaled, 0.0))
             frames.append(measured.any(1).to(recording.dtype))
         present = torch.stack([frame.amax(1) for frame in frames], dim=1)

@@ -19,16 +19,20 @@ from stf2m_sk.training.episodes import draw_episodes, people_of
 from stf2m_sk.training.network_fitting import NetworkPlan
 from stf2m_sk.training.networks import train_networks
 from stf2m_sk.training.numbers import START, learn_numbers
+from stf2m_sk.training.usual import left_out_variances, quantile_over_people
 
 __all__ = ["MetaTrained", "TrainingPlan", "meta_train"]
 
 _SHOTS = (0, 1, 2, 4)
 _DRAWS = 3  # episodes of every person and number of shots
 _CALIBRATION_CLIPS = 200  # for ramps and prototypes
+_SENSOR_CLIPS = 1000  # for what a sensor shows at the least
 _NUMBER_CLIPS = 800  # for the numbers: the cost grows with their cube
 _CLIPS_OF_A_PERSON = 20  # kept where there are more people than clips can be taken of
 _DIRECTION_CLIPS = 1500
 _DIRECTIONS = 512
+_LEFT_OUT = 8  # people of whom the usual variance is read
+_USUAL = 0.99  # of their clips have at most that
 _CLIPS_AT_ONCE = 512  # bounds the memory, whatever the number of clips
 
 
@@ -76,6 +80,8 @@ class MetaTrained(NamedTuple):
         float64, on the CPU.
     numbers : Numbers
         Of the model.
+    usual_variance : float
+        Predictive variance that 99 % of the clips of people left out do not exceed.
     history : list of list of dict
         Epochs of each network.
     """
@@ -83,6 +89,7 @@ class MetaTrained(NamedTuple):
     module: STF2MModule
     population: Population
     numbers: Numbers
+    usual_variance: float
     history: list[list[dict]]
 
 
@@ -121,6 +128,7 @@ def meta_train(
     module = STF2MModule(_sizes(recordings, plan), generator=generator).to(plan.device)
     tensors = [torch.from_numpy(recording) for recording in recordings]
     module.standardiser.calibrate([tensor.to(plan.device) for tensor in tensors])
+    module.sensors.calibrate(_standardised(module, _some(tensors, _SENSOR_CLIPS)))
     _place_rules(module, tensors, plan, random_state)
     log_probabilities, history = None, []
     if plan.networks is not None:
@@ -142,7 +150,8 @@ def meta_train(
     numbers = _learn_numbers(module, unscaled, codes, targets, people, plan, random_state)
     directions = _directions(_rules(module, unscaled[_thinned(people, _DIRECTION_CLIPS)]))
     population = _summarised(module, unscaled, targets, people, directions, numbers)
-    return MetaTrained(module.eval(), population, numbers, history)
+    usual = _usual_variance(module, unscaled, people, population, numbers)
+    return MetaTrained(module.eval(), population, numbers, usual, history)
 
 
 def _unscaled(module, recordings: list[Tensor], log_probabilities: Tensor | None) -> Tensor:
@@ -162,6 +171,13 @@ def _scaled(module, unscaled: Tensor) -> Tensor:
 
 def _rules(module, unscaled: Tensor) -> Tensor:
     return _scaled(module, unscaled)[:, : module.n_rules]
+
+
+def _some(recordings: list[Tensor], most: int) -> list[Tensor]:
+    """At most so many clips, spread over all."""
+    n_clips = len(recordings[0])
+    rows = np.linspace(0, n_clips - 1, min(most, n_clips)).round().astype(int)
+    return [recording[torch.from_numpy(rows)] for recording in recordings]
 
 
 def _sizes(recordings: Sequence[NDArray], plan: TrainingPlan) -> ModuleSizes:
@@ -253,6 +269,23 @@ def _summarised(module, unscaled, shares, people, directions, numbers) -> Popula
         projected = _rules(module, unscaled[rows]).double() @ directions
         sums.add(projected, torch.from_numpy(people[rows]), shares[rows])
     return summarise(sums, directions, numbers.person_variance)
+
+
+def _usual_variance(module, unscaled, people, population, numbers) -> float:
+    """Predictive variance that almost all clips of people left out do not exceed."""
+    names = np.unique(people)
+    chosen = np.linspace(0, len(names) - 1, min(_LEFT_OUT, len(names))).round().astype(int)
+    variances = []
+    for name in names[chosen]:
+        parts = []
+        for rows in torch.from_numpy(np.flatnonzero(people == name)).split(_CLIPS_AT_ONCE):
+            rules = _rules(module, unscaled[rows]).double()
+            projected = rules @ population.directions
+            parts.append((projected, rules.square().sum(1) - projected.square().sum(1)))
+        projected, outside = map(torch.cat, zip(*parts, strict=True))
+        own = left_out_variances(population, projected, outside, numbers.person_variance)
+        variances.append(own.numpy())
+    return quantile_over_people(variances, _USUAL)
 
 
 def _thinned(people: NDArray[np.integer], most: int) -> NDArray[np.int64]:
