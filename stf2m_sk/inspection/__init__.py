@@ -14,6 +14,8 @@ from stf2m_sk.inspection._explain import explain
 from stf2m_sk.inspection._explanation import Explanation
 from stf2m_sk.inspection._occlusion import occlude_networks
 from stf2m_sk.inspection._prediction_sets import CoverageError, PredictionSets
+from stf2m_sk.inspection._rules import rule_table
+from stf2m_sk.inspection._short import ShortRules, short_rules
 from stf2m_sk.inspection._timeline import TimelineExplanation, explain_timeline
 from stf2m_sk.inspection._unlikeness import unlikeness
 
@@ -26,6 +28,7 @@ __all__ = [
     "ModalityDisplay",
     "PredictionSets",
     "RuleDisplay",
+    "ShortRules",
     "ShotsDisplay",
     "TimelineDisplay",
     "TimelineExplanation",
@@ -35,5 +38,7 @@ __all__ = [
     "explain",
     "explain_timeline",
     "occlude_networks",
+    "rule_table",
+    "short_rules",
     "unlikeness",
 ]
