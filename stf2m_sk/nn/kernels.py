@@ -220,8 +220,9 @@ class RampRules(nn.Module):
         for rows, responses in self._respond(signal, start, scratch):
             membership = _part(scratch[2], *responses.shape)
             for ramp in range(self.lower.shape[1]):
-                own = (offset[rows, ramp, None], responses, slope[rows, ramp, None])
-                torch.addcmul(*own, out=membership)
+                # Two passes: torch's one pass over three arrays takes twice as long.
+                torch.mul(responses, slope[rows, ramp, None], out=membership)
+                membership.add_(offset[rows, ramp, None])
                 yield rows, ramp, membership.clamp_(0.0, 1.0)
 
     def _strengths(self, signal: Tensor, frames: Tensor, scratch: Tensor) -> Tensor:
