@@ -131,12 +131,14 @@ class ShortRules(ClassifierMixin, BaseEstimator):
     Notes
     -----
     In each of five folds over people the classifier is fitted, its rules are merged, ranked and
-    weighed without the people left out. The fewest rules are taken that reach 95 % of the full
-    classifier's accuracy; where no number up to `k` does, the number that does best. The number
-    itself was chosen on these people: `score_` is a little optimistic, an outer loop over people
-    is not. With accuracies near chance no rule at all may be needed. Rules are ranked by forward
-    selection and weighed by a multinomial logistic regression with an L2 penalty, all emotions
-    alike. Source: ours.
+    weighed without the people left out. The fewest rules are taken from which on every longer
+    list reaches 95 % of the full classifier's accuracy, since a single number may do so by
+    chance; where `k` rules do not, the number that does best. With accuracies near chance no
+    rule at all may be needed. The number itself is chosen on these people: `score_` is
+    optimistic, an outer loop over people is not.
+
+    Rules are ranked by forward selection and weighed by a multinomial logistic regression with
+    an L2 penalty, all emotions alike. Source: ours.
 
     Examples
     --------
@@ -227,8 +229,7 @@ class ShortRules(ClassifierMixin, BaseEstimator):
             raise ValueError("groups must name at least two people: rules are judged by new ones.")
         units = check_units(self.units, views.names)
         full, scores = _on_new_people(last, views, clips, self.k)
-        enough = np.flatnonzero(scores >= _KEPT * full)
-        n_rules = int(enough[0]) if len(enough) else int(scores.argmax())
+        n_rules = _fewest(scores, full)
         with torch_threads(last.n_threads):
             firing = firing_of(last.model_, views)
             rules = merged(firing, clips.y, last.classes_)
@@ -325,6 +326,13 @@ def _on_new_people(
             short[n, test] = own.classes[own.probabilities(strengths).argmax(axis=1)]
     scores = np.array([balanced_accuracy_score(y, own) for own in short])
     return float(balanced_accuracy_score(y, full)), scores
+
+
+def _fewest(scores: NDArray[np.float64], full: float) -> int:
+    """Rules from which on every longer list keeps the accuracy, or those that do best."""
+    too_few = np.flatnonzero(scores < _KEPT * full)
+    fewest = int(too_few[-1]) + 1 if len(too_few) else 0
+    return fewest if fewest < len(scores) else int(scores.argmax())
 
 
 def _weighed(rules: list[Merged], own: LinearRules) -> list[Merged]:
