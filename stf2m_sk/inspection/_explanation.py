@@ -37,7 +37,7 @@ class RuleName(NamedTuple):
         return f"{self.modality}_{self.kind}{self.number}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Contributions that add up to the logits of clips.
 
@@ -95,6 +95,12 @@ class Explanation:
 
     def __len__(self) -> int:
         return len(self.factors)
+
+    def __repr__(self) -> str:
+        return (
+            f"Explanation({len(self)} clips; {', '.join(map(str, self.names))}; "
+            f"{', '.join(self.modalities)}; relative to the {self.relative_to})"
+        )
 
     def versus(self, emotion: object, other: object) -> Explanation:
         """Why one emotion and not another: contributions to the difference of their logits.

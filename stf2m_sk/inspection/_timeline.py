@@ -22,7 +22,7 @@ from stf2m_sk.views import as_views
 __all__ = ["TimelineExplanation", "explain_timeline"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TimelineExplanation:
     """A timeline, and what the logits of its windows consist of.
 

@@ -176,6 +176,12 @@ class TestParts:
         total = person.decision_function(people.new_views)
         _close(explanation.total, total, 1e-10)
 
+    def test_is_printed_in_a_line(self, fitted, people):
+        explanation = explain(fitted, people.new_views)
+        first, second = explanation.classes[:2]
+        expected = f"Explanation({len(people.new_views)} clips; {first} - {second}; skin, pulse; "
+        assert repr(explanation.versus(first, second)).startswith(expected)
+
     def test_times_are_seconds(self, fitted, people):
         explanation = explain(fitted, people.new_views)
         for modality in people.new_views.schema:

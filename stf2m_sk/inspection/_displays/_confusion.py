@@ -16,7 +16,7 @@ from stf2m_sk.inspection._displays._style import INK, single_axes, words
 __all__ = ["ConfusionDisplay"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ConfusionDisplay:
     """Shares of the clips of each emotion that are taken for each other one: means over people.
 

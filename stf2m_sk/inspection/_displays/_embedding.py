@@ -29,7 +29,7 @@ _MOST_NAMED = 8  # people in the key
 _TITLES = ("Features as they are", "Each person's shift taken off")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class EmbeddingDisplay:
     """Features of clips in two principal components, before and after each person's shift is off.
 

@@ -23,7 +23,7 @@ from stf2m_sk.views import as_views
 __all__ = ["ExplanationDisplay"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ExplanationDisplay:
     """What in a clip speaks for an emotion, and what against it.
 

@@ -33,7 +33,7 @@ __all__ = ["ModalityDisplay"]
 _HEADS = ("Size of the contributions", "Accuracy lost without it", "Accuracy left")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ModalityDisplay:
     """Importance of each modality with intervals over people, and accuracy as they go missing.
 

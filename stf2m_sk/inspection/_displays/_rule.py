@@ -20,7 +20,7 @@ from stf2m_sk.views import as_views
 __all__ = ["RuleDisplay"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RuleDisplay:
     """A pattern rule with its prototype, windows that fire it, and how it fires in each emotion.
 

@@ -21,7 +21,7 @@ from stf2m_sk.model_selection import few_shot_score
 __all__ = ["ShotsDisplay"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ShotsDisplay:
     """Mean score and 95 % interval of classifiers over the number of labelled clips per class.
 

@@ -17,7 +17,7 @@ from stf2m_sk.recordings import Timeline
 __all__ = ["TimelineDisplay"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class TimelineDisplay:
     """Probabilities of emotions over time; below them the contributions, where there are any.
 

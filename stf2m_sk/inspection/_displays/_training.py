@@ -21,7 +21,7 @@ from stf2m_sk.inspection._displays._style import (
 __all__ = ["TrainingDisplay"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class TrainingDisplay:
     """Losses and accuracy of the networks, epoch by epoch.
 
