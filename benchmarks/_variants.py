@@ -164,11 +164,11 @@ class _SharedNetworks:
         self.seed = seed
         self.train = meta_train.train_networks
 
-    def __call__(self, signals, codes, people, n_classes, plan, random_state, shares):
+    def __call__(self, signals, codes, people, n_classes, plan, random_state, shares, **hooks):
         arrays = [values.cpu().numpy() for values in signals.values]
         key = joblib.hash([arrays, codes, people, shares, repr(plan), self.seed])
         if key != _SharedNetworks._last[0]:
             own = np.random.RandomState(self.seed)
-            trained = self.train(signals, codes, people, n_classes, plan, own, shares)
+            trained = self.train(signals, codes, people, n_classes, plan, own, shares, **hooks)
             _SharedNetworks._last = key, trained
         return _SharedNetworks._last[1]

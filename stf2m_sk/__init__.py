@@ -4,11 +4,13 @@ from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.loading import load
 from stf2m_sk.model_file import ModelFileError
 from stf2m_sk.personalised import PersonalisedClassifier
+from stf2m_sk.training.checkpoint import CheckpointError
 from stf2m_sk.views import Views, ViewSchema
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointError",
     "ModelFileError",
     "PersonalisedClassifier",
     "STF2MClassifier",

@@ -38,6 +38,7 @@ from stf2m_sk.fitted import (
     measured_parts,
 )
 from stf2m_sk.priors import class_priors
+from stf2m_sk.training.callbacks import check_callbacks
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train
 from stf2m_sk.training.network_fitting import NetworkPlan
 from stf2m_sk.views import Views, ViewSchema, as_views
@@ -80,7 +81,13 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Says which modalities a plain array holds: see `stf2m_sk.views.as_views`. Not needed for
         `Views` and dicts.
     callbacks : sequence of skorch callbacks, default=()
-        Called during the training of every network.
+        Called during the training of every network: instances, classes, or pairs of a name and
+        either. A KeyboardInterrupt that one raises at the end of an epoch ends the training of
+        that network; Ctrl-C ends `fit`.
+    checkpoint : str or Path, default=None
+        File in which `fit` keeps the networks trained so far. A fit that was killed at any moment
+        goes on from it and gives the same model, to the last bit. When `fit` ends, the file is
+        removed. It needs `random_state` to be set.
     device : str, default="auto"
         Torch device of training and prediction; "auto" takes a CUDA device if there is one.
     precision : {"float32", "bf16"}, default="float32"
@@ -90,7 +97,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Torch threads during a call; None leaves torch's setting, but takes one thread inside a
         worker of joblib, so that parallel fits do not get in each other's way.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar over all stages of `fit`. 2 also logs the seconds of each stage, to
+        the logger `stf2m_sk` at the level INFO.
     random_state : int, RandomState instance or None, default=None
         Decides everything random. With the same seed and number of threads the result is the
         same to the last bit. NumPy's and torch's global generators are never used.
@@ -110,7 +118,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     model_ : FittedModel
         All that was learned; shared parts are never changed.
     history_ : list of list of dict
-        Losses and accuracy of each epoch, a list for each network.
+        Losses and accuracy of each epoch and what scoring callbacks record, a list for each
+        network.
 
     See Also
     --------
@@ -154,6 +163,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         "priors": ["array-like", dict, None],
         "schema": [ViewSchema, dict, None],
         "callbacks": ["array-like"],
+        "checkpoint": [str, Path, None],
         "device": [str],
         "precision": [StrOptions({"float32", "bf16"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
@@ -175,6 +185,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         priors=None,
         schema=None,
         callbacks=(),
+        checkpoint=None,
         device="auto",
         precision="float32",
         n_threads=None,
@@ -192,6 +203,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         self.priors = priors
         self.schema = schema
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.precision = precision
         self.n_threads = n_threads
@@ -235,7 +247,16 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If X, y or groups do not fit together, hold infinite values, or hold one class only;
-            if `priors` or `soft_labels` do not fit the classes.
+            if `priors` or `soft_labels` do not fit the classes; if callbacks share a name.
+        TypeError
+            If one of `callbacks` is none, such as a function.
+        CheckpointError
+            A ValueError: if `checkpoint` is of another fit, which the message compares with this
+            one, is used by another fit at this moment, or is a file of another kind.
+        OSError
+            If `checkpoint` cannot be written.
+        KeyboardInterrupt
+            At Ctrl-C, which leaves the classifier as it was before `fit`.
         """
         views = as_views(X, self.schema)
         labels = check_labels(y, views.n_clips)
@@ -244,13 +265,15 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         classes, codes = encode_labels(labels)
         priors = class_priors(self.priors, classes)
         shares = check_soft_labels(soft_labels, labels, classes)
+        check_callbacks(self.callbacks)
         plan = self._plan(resolve_device(self.device))
         random_state = local_generator(self.random_state)
         with torch_threads(self.n_threads):
             parts = measured_parts(views)
             trained = meta_train(parts, codes, people, plan, random_state, shares)
-        note_features(self, X, views, reset=True)
-        self.model_ = FittedModel(
+        fitted = copy.copy(self)
+        note_features(fitted, X, views, reset=True)
+        fitted.model_ = FittedModel(
             module=trained.module,
             schema=views.schema,
             population=trained.population,
@@ -261,6 +284,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             classes=classes,
             history=trained.history,
         )
+        self.__dict__ = fitted.__dict__  # at once, or not at all where Ctrl-C is pressed
         return self
 
     def adapt(
@@ -542,13 +566,17 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         return self.model_
 
     def _plan(self, device: str) -> TrainingPlan:
+        if self.checkpoint is not None and self.random_state is None:
+            raise ValueError(
+                f"checkpoint={str(self.checkpoint)!r} was given with random_state=None, which "
+                "starts anew at each fit: none could be continued. Give an int as random_state."
+            )
         networks = NetworkPlan(
             n_networks=self.n_networks,
             hidden_dim=self.hidden_dim,
             max_epochs=self.max_epochs,
             learning_rate=self.learning_rate,
             callbacks=self.callbacks,
-            progress=bool(self.verbose),
             device=device,
             precision=self.precision,
         )
@@ -558,6 +586,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             networks=networks if self.n_networks else None,
             view_dropout=self.view_dropout,
             device=device,
+            checkpoint=self.checkpoint,
+            verbose=self.verbose,
         )
 
     def _derived(self, **changes) -> FittedModel:
@@ -572,8 +602,9 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             return self.fit(X, y)
         wanted = np.unique(check_labels(classes, None, name="classes"))
         _check_covers(wanted, check_labels(y, None))
-        self.fit(X, y)
-        self.model_ = self._derived(classes=wanted)
+        fitted = copy.copy(self).fit(X, y)
+        fitted.model_ = fitted._derived(classes=wanted)
+        self.__dict__ = fitted.__dict__  # as in `fit`
         return self
 
     def _as_fitted(self, X) -> Views:

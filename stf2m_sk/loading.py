@@ -22,7 +22,7 @@ def load(path: str | Path) -> STF2MClassifier:
     -------
     STF2MClassifier
         Fitted, on the CPU or, with ``device="auto"``, on the GPU if there is one. `callbacks`,
-        `n_threads` and `random_state` are at their defaults.
+        `checkpoint`, `n_threads` and `random_state` are at their defaults.
 
     Raises
     ------

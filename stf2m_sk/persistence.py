@@ -31,7 +31,7 @@ _VERSION = 7
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT, _SHARES, _PERSON = "support.features", "support.shares", "person.features"
 # What a file cannot carry, or is a matter of the machine, and a loaded classifier does not need.
-_NOT_SAVED = ("callbacks", "n_threads", "random_state")
+_NOT_SAVED = ("callbacks", "checkpoint", "n_threads", "random_state")
 _LONGEST_CLIP = 2**40  # frames
 # By label, which JSON could not tell from text.
 _BY_LABEL = ("priors",)

@@ -30,6 +30,7 @@ class TestParameters:
             ("precision", "float16"),
             ("schema", "eda"),
             ("callbacks", 3),
+            ("checkpoint", 3),
             ("device", 0),
             ("n_threads", 0),
             ("verbose", -1),

@@ -54,7 +54,7 @@ class TestParameters:
             classifier.set_params(n_kernel=3)
 
     def test_are_about_fifteen(self):
-        assert len(STF2MClassifier().get_params()) <= 16
+        assert len(STF2MClassifier().get_params()) <= 17
 
     def test_are_keyword_only(self):
         with pytest.raises(TypeError, match="positional argument"):

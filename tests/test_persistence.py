@@ -19,7 +19,7 @@ import stf2m_sk
 from stf2m_sk import STF2MClassifier, ViewSchema, persistence
 from stf2m_sk.views import Modality
 
-NOT_SAVED = {"random_state": None, "callbacks": ()}
+NOT_SAVED = {"random_state": None, "callbacks": (), "checkpoint": None}
 
 pytestmark = pytest.mark.filterwarnings("ignore:y holds labels that are new")
 
@@ -150,7 +150,9 @@ class TestRoundTrip:
         assert {name: loaded[name] for name in parameters} == parameters
 
     def test_leaves_out_what_a_file_cannot_carry(self, fitted, tmp_path):
-        fitted.set_params(random_state=np.random.RandomState(0), callbacks=[object()])
+        fitted.set_params(
+            random_state=np.random.RandomState(0), callbacks=[object()], checkpoint="c"
+        )
         fitted.save(tmp_path / "model")
         loaded = stf2m_sk.load(tmp_path / "model")
         assert {name: getattr(loaded, name) for name in NOT_SAVED} == NOT_SAVED

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -19,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from stf2m_sk._own_code import own_code
 from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.fitted import FittedModel
 from stf2m_sk.model_selection._clips import Clips
@@ -80,7 +80,7 @@ def describe_task(
             episodes.update(np.int64(len(rows)).tobytes() + rows.astype(np.int64).tobytes())
     return {
         "format": 1,
-        "code": _own_code(),
+        "code": own_code(),
         "versions": [np.__version__, sklearn.__version__, torch.__version__],
         "data": data,
         "estimator": describe(estimator),
@@ -89,16 +89,6 @@ def describe_task(
         "metrics": {name: describe(metric.source) for name, metric in metrics.items()},
         "how": describe(how),
     }
-
-
-@cache
-def _own_code() -> str:
-    """Digest of this package's source, which a version number does not tell from a checkout's."""
-    content = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for path in sorted(package.rglob("*.py")):
-        content.update(str(path.relative_to(package)).encode() + path.read_bytes())
-    return content.hexdigest()
 
 
 def describe(value: Any) -> Any:

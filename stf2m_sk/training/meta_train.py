@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,12 @@ from stf2m_sk.fuzzy import place_patterns
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
 from stf2m_sk.nn.population import Numbers, PersonSums, Population, summarise
 from stf2m_sk.nn.signals import Signals
+from stf2m_sk.training.checkpoint import Checkpoint, open_checkpoint, origin_of
 from stf2m_sk.training.episodes import draw_episodes, people_of
 from stf2m_sk.training.network_fitting import NetworkPlan
 from stf2m_sk.training.networks import train_networks
 from stf2m_sk.training.numbers import START, learn_numbers
+from stf2m_sk.training.progress import Progress
 from stf2m_sk.training.usual import left_out_variances, quantile_over_people
 
 __all__ = ["MetaTrained", "TrainingPlan", "meta_train"]
@@ -56,6 +59,10 @@ class TrainingPlan:
         How prototypes are found.
     learns_numbers : bool, default=True
         False leaves block weights and numbers at their start.
+    checkpoint : str, Path or None, default=None
+        File for the networks trained so far, to go on from after a kill.
+    verbose : int, default=0
+        As of `Progress`.
     """
 
     n_kernels: int
@@ -67,6 +74,8 @@ class TrainingPlan:
     most_mixed: int = 9
     initialisation: str = "c-means"
     learns_numbers: bool = True
+    checkpoint: str | Path | None = None
+    verbose: int = 0
 
 
 class MetaTrained(NamedTuple):
@@ -122,36 +131,77 @@ def meta_train(
     Returns
     -------
     MetaTrained
+
+    Raises
+    ------
+    CheckpointError
+        As of `open_checkpoint`, before anything is trained.
     """
     shares = np.eye(codes.max() + 1)[codes] if shares is None else shares
+    origin = {}
+    if plan.checkpoint is not None:
+        origin = origin_of(recordings, codes, people, shares, plan, random_state)
+    with (
+        open_checkpoint(plan.checkpoint, origin) as checkpoint,
+        Progress(_stages(plan), plan.verbose) as progress,
+    ):
+        return _trained(recordings, codes, people, plan, random_state, shares, checkpoint, progress)
+
+
+def _trained(
+    recordings, codes, people, plan, random_state, shares, checkpoint: Checkpoint, progress
+) -> MetaTrained:
+    with progress.stage("prototypes"):
+        tensors = [torch.from_numpy(recording) for recording in recordings]
+        module = _with_rules(tensors, plan, random_state)
+    log_probabilities, history = None, []
+    if plan.networks is not None:
+        with progress.stage("networks"):
+            n_classes = shares.shape[1]
+            signals = _standardised(module, tensors)
+            fitted = train_networks(
+                signals,
+                codes,
+                people,
+                n_classes,
+                plan.networks,
+                random_state,
+                shares,
+                report=progress.move,
+                checkpoint=checkpoint,
+            )
+            module.attach(fitted.ensemble, n_classes)
+            module.to(plan.device)
+            log_probabilities, history = fitted.log_probabilities, fitted.history
+    people = people_of(codes, people, random_state)
+    with progress.stage("features"):
+        unscaled = _unscaled(module, tensors, log_probabilities)
+    targets = torch.from_numpy(shares)
+    with progress.stage("numbers"):
+        numbers = _learn_numbers(module, unscaled, codes, targets, people, plan, random_state)
+    with progress.stage("population"):
+        directions = _directions(_rules(module, unscaled[_thinned(people, _DIRECTION_CLIPS)]))
+        population = _summarised(module, unscaled, targets, people, directions, numbers)
+        usual = _usual_variance(module, unscaled, people, population, numbers)
+    return MetaTrained(module.eval(), population, numbers, usual, history)
+
+
+def _stages(plan: TrainingPlan) -> dict[str, float]:
+    """Stages of a fit, with about the seconds of each on the bundled recording."""
+    networks = {}
+    if plan.networks is not None:
+        networks["networks"] = 0.6 * plan.networks.n_networks * plan.networks.max_epochs
+    return {"prototypes": 2.0, **networks, "features": 1.0, "numbers": 5.0, "population": 1.5}
+
+
+def _with_rules(tensors: list[Tensor], plan: TrainingPlan, random_state) -> STF2MModule:
+    """A module whose scales, ramps and prototypes are those of the clips."""
     generator = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
-    module = STF2MModule(_sizes(recordings, plan), generator=generator).to(plan.device)
-    tensors = [torch.from_numpy(recording) for recording in recordings]
+    module = STF2MModule(_sizes(tensors, plan), generator=generator).to(plan.device)
     module.standardiser.calibrate([tensor.to(plan.device) for tensor in tensors])
     module.sensors.calibrate(_standardised(module, _some(tensors, _SENSOR_CLIPS)))
     _place_rules(module, tensors, plan, random_state)
-    log_probabilities, history = None, []
-    if plan.networks is not None:
-        fitted = train_networks(
-            _standardised(module, tensors),
-            codes,
-            people,
-            codes.max() + 1,
-            plan.networks,
-            random_state,
-            shares,
-        )
-        module.attach(fitted.ensemble, codes.max() + 1)
-        module.to(plan.device)
-        log_probabilities, history = fitted.log_probabilities, fitted.history
-    people = people_of(codes, people, random_state)
-    unscaled = _unscaled(module, tensors, log_probabilities)
-    targets = torch.from_numpy(shares)
-    numbers = _learn_numbers(module, unscaled, codes, targets, people, plan, random_state)
-    directions = _directions(_rules(module, unscaled[_thinned(people, _DIRECTION_CLIPS)]))
-    population = _summarised(module, unscaled, targets, people, directions, numbers)
-    usual = _usual_variance(module, unscaled, people, population, numbers)
-    return MetaTrained(module.eval(), population, numbers, usual, history)
+    return module
 
 
 def _unscaled(module, recordings: list[Tensor], log_probabilities: Tensor | None) -> Tensor:
@@ -180,7 +230,7 @@ def _some(recordings: list[Tensor], most: int) -> list[Tensor]:
     return [recording[torch.from_numpy(rows)] for recording in recordings]
 
 
-def _sizes(recordings: Sequence[NDArray], plan: TrainingPlan) -> ModuleSizes:
+def _sizes(recordings: Sequence[Tensor], plan: TrainingPlan) -> ModuleSizes:
     return ModuleSizes(
         n_channels=[recording.shape[1] for recording in recordings],
         n_timesteps=[recording.shape[2] for recording in recordings],

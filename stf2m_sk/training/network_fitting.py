@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
-from tqdm.auto import tqdm
 
 from stf2m_sk.nn.encoder import EmotionNetwork
 from stf2m_sk.nn.signals import Signals
 from stf2m_sk.training.augmentation import augment, mixup
+from stf2m_sk.training.emotion_net import EmotionNet
 
-__all__ = ["NetworkPlan", "fit_network", "tune_network"]
+__all__ = ["NetworkPlan", "fit_network", "new_network", "tune_network"]
 
 _WEIGHT_DECAY = 0.05
 _LABEL_SMOOTHING = 0.1
 _STARTS_UP = 0.2  # of all batches: the learning rate rises
 _MOST_CLIPS = 1000  # of an epoch: of more, each epoch draws some
 _FINE_TUNE_EPOCHS = 10
-_FIGURES = ("epoch", "train_loss", "valid_loss", "valid_acc", "dur")
+_COUNTS = ("train_batch_count", "valid_batch_count")  # which skorch records of every epoch
 _VALID_SHARE = 0.1  # of the people that a network may see, or of the clips
 _FEWEST_PEOPLE = 20  # one or two people say too little: their best epoch was early and bad
 _FEWEST_CLIPS = 500  # where people are not known
@@ -52,8 +52,6 @@ class NetworkPlan:
         Epochs without a higher validation accuracy after which training stops.
     callbacks : sequence
         More skorch callbacks, or pairs of name and callback; each network is trained with them.
-    progress : bool
-        Whether to show a progress bar.
     device : str
         Where to train.
     precision : {"float32", "bf16"}
@@ -67,9 +65,34 @@ class NetworkPlan:
     batch_size: int = 32
     patience: int = 10
     callbacks: Sequence = field(default=())
-    progress: bool = False
     device: str = "cpu"
     precision: str = "float32"
+
+
+def new_network(
+    signals: Signals, n_classes: int, hidden_dim: int, generator: torch.Generator
+) -> EmotionNetwork:
+    """A network for clips of these sizes.
+
+    Parameters
+    ----------
+    signals : Signals
+        Clips.
+    n_classes, hidden_dim, generator
+        As of `EmotionNetwork`.
+
+    Returns
+    -------
+    EmotionNetwork
+        Not trained.
+    """
+    return EmotionNetwork(
+        [values.shape[1] for values in signals.values],
+        [values.shape[2] for values in signals.values],
+        n_classes,
+        hidden_dim=hidden_dim,
+        generator=generator,
+    )
 
 
 def fit_network(
@@ -80,7 +103,7 @@ def fit_network(
     seen: NDArray[np.intp],
     plan: NetworkPlan,
     random_state: np.random.RandomState,
-    label: str,
+    on_epoch: Callable[[dict], None],
 ) -> tuple[EmotionNetwork, list[dict]]:
     """Train a network.
 
@@ -101,8 +124,8 @@ def fit_network(
         How to train.
     random_state : numpy.random.RandomState
         Source of all randomness.
-    label : str
-        Of the progress bar.
+    on_epoch : callable
+        Called with the figures of each epoch.
 
     Returns
     -------
@@ -112,27 +135,20 @@ def fit_network(
         Figures of each epoch.
     """
     generator, noise = _generator(random_state, "cpu"), _generator(random_state, plan.device)
-    network = EmotionNetwork(
-        [values.shape[1] for values in signals.values],
-        [values.shape[2] for values in signals.values],
-        targets.shape[1],
-        hidden_dim=plan.hidden_dim,
-        generator=generator,
-    )
+    network = new_network(signals, targets.shape[1], plan.hidden_dim, generator)
     rows, valid_rows = _hold_out(codes, people, seen, random_state)
     batches = _TrainBatches(signals, targets, rows, plan.batch_size, noise)
-    net = _EmotionNet(
+    net = EmotionNet(
         network,
         _criterion(codes[rows], targets.shape[1]),
         train_batches=batches,
         valid_batches=_ValidBatches(signals, targets, valid_rows) if len(valid_rows) else None,
         noise=noise,
         autocast=_autocast(plan),
-        **_optimisation(plan, len(batches), label, with_validation=len(valid_rows) > 0),
+        **_optimisation(plan, len(batches), on_epoch, with_validation=len(valid_rows) > 0),
     )
     net.partial_fit(None)
-    figures = [{name: row[name] for name in _FIGURES if name in row} for row in net.history]
-    return network.eval(), figures
+    return network.eval(), [_figures(row) for row in net.history]
 
 
 def tune_network(
@@ -169,7 +185,16 @@ def tune_network(
     optimizer.zero_grad()
 
 
-def _optimisation(plan, n_batches, label, *, with_validation) -> dict:
+def _figures(row: dict) -> dict:
+    """The numbers of an epoch, those of own callbacks among them."""
+    return {
+        name: value
+        for name, value in row.items()
+        if isinstance(value, Real) and not isinstance(value, bool) and name not in _COUNTS
+    }
+
+
+def _optimisation(plan, n_batches, on_epoch, *, with_validation) -> dict:
     n_steps = plan.max_epochs * n_batches + 1
     schedule = LRScheduler(
         OneCycleLR,
@@ -193,8 +218,7 @@ def _optimisation(plan, n_batches, label, *, with_validation) -> dict:
         callback if isinstance(callback, tuple) else (f"own_{i}", callback)
         for i, callback in enumerate(plan.callbacks)
     ]
-    if plan.progress:
-        callbacks.append(("progress", _ProgressBar(label)))
+    callbacks.append(("epochs", _Epochs(on_epoch)))
     return {
         "optimizer": torch.optim.AdamW,
         "optimizer__param_groups": [("*norm*", {"weight_decay": 0.0})],
@@ -203,7 +227,7 @@ def _optimisation(plan, n_batches, label, *, with_validation) -> dict:
         "max_epochs": plan.max_epochs,
         "callbacks": callbacks,
         "callbacks__print_log": None,
-        "verbose": 0,
+        "verbose": 1,  # or PrintLog would say nothing
         "device": plan.device,
     }
 
@@ -243,115 +267,15 @@ class _ValidBatches:
             yield self.signals.take(rows), self.targets[rows]
 
 
-class _EmotionNet(NeuralNet):
-    """A skorch net around an emotion network, which is trained in place.
+class _Epochs(Callback):
+    """Tells a function the figures of each epoch."""
 
-    Parameters
-    ----------
-    module : EmotionNetwork
-        Network.
-    criterion : torch.nn.Module
-        Loss of logits and target probabilities.
-    train_batches, valid_batches : iterable of (Signals, Tensor), valid_batches may be None
-        Clips on the device, and target probabilities.
-    noise : torch.Generator
-        Source of dropout, on the device.
-    autocast : context manager
-        Entered when the network is evaluated.
-    **kwargs
-        As in `skorch.NeuralNet`.
-
-    Notes
-    -----
-    Callbacks stop the training of a network as usual in skorch, by a KeyboardInterrupt at the end
-    of an epoch. Any other KeyboardInterrupt is passed on when the callbacks have been told that
-    the training has ended; skorch itself would swallow it.
-    """
-
-    def __init__(
-        self, module, criterion, *, train_batches, valid_batches, noise, autocast, **kwargs
-    ):
-        super().__init__(module, criterion, **kwargs)
-        self.train_batches = train_batches
-        self.valid_batches = valid_batches
-        self.noise = noise
-        self.autocast = autocast
-
-    def get_split_datasets(self, X, y=None, **fit_params):
-        """Batches to train on and for validation."""
-        return self.train_batches, self.valid_batches
-
-    def get_iterator(self, dataset, training=False):
-        """Batches as they are."""
-        return dataset
-
-    def infer(self, x: Signals, **fit_params) -> Tensor:
-        """Logits, in float32."""
-        with self.autocast:
-            logits = self.module_(x, self.noise if self.module_.training else None)
-        return logits.float()
-
-    def validation_step(self, batch, **fit_params):
-        """Loss, and hits weighted by class: their mean is the balanced accuracy."""
-        step = super().validation_step(batch, **fit_params)
-        truth = batch[1].argmax(1)
-        hits = (step["y_pred"].argmax(1) == truth) * self.valid_batches.class_weights[truth]
-        self.history.record_batch("valid_acc", hits.mean().item())
-        return step
-
-    def partial_fit(self, X, y=None, classes=None, **fit_params):
-        """Train on, and pass an interruption on."""
-        self.interruption_ = None
-        super().partial_fit(X, y, classes, **fit_params)
-        if self.interruption_ is not None:
-            raise self.interruption_
-        return self
-
-    def fit_loop(self, X, y=None, epochs=None, **kwargs):
-        """Loop over epochs until a callback stops it."""
-        try:
-            return super().fit_loop(X, y, epochs, **kwargs)
-        except _StoppedByCallback:
-            return self
-        except KeyboardInterrupt as interruption:
-            self.interruption_ = interruption
-            raise
-
-    def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks; a KeyboardInterrupt at the end of an epoch is their way to stop."""
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as stop:
-            if method_name != "on_epoch_end":
-                raise
-            raise _StoppedByCallback from stop
-
-
-class _StoppedByCallback(Exception):
-    """A callback has ended the training of a network."""
-
-
-class _ProgressBar(Callback):
-    """A bar over the epochs of a network."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-
-    def on_train_begin(self, net, **kwargs) -> None:
-        """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs, desc=self.label, unit="epoch")
+    def __init__(self, on_epoch: Callable[[dict], None]) -> None:
+        self.on_epoch = on_epoch
 
     def on_epoch_end(self, net, **kwargs) -> None:
-        """Move on by an epoch."""
-        epoch = net.history[-1]
-        names = {"train_loss": "loss", "valid_loss": "valid loss", "valid_acc": "valid accuracy"}
-        figures = {shown: f"{epoch[name]:.3f}" for name, shown in names.items() if name in epoch}
-        self.bar_.set_postfix(figures, refresh=False)
-        self.bar_.update()
-
-    def on_train_end(self, net, **kwargs) -> None:
-        """Close the bar."""
-        self.bar_.close()
+        """Tell them."""
+        self.on_epoch(net.history[-1])
 
 
 def _criterion(codes, n_classes) -> nn.CrossEntropyLoss:

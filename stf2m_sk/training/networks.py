@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,23 @@ from torch.nn import functional as F
 
 from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
 from stf2m_sk.nn.signals import Signals
-from stf2m_sk.training.network_fitting import NetworkPlan, fit_network, tune_network
+from stf2m_sk.training.checkpoint import NO_CHECKPOINT, Checkpoint, TrainedNetwork
+from stf2m_sk.training.network_fitting import (
+    NetworkPlan,
+    fit_network,
+    new_network,
+    tune_network,
+)
 
 __all__ = ["CrossFitted", "fine_tune", "train_networks"]
 
 _CLIPS_AT_ONCE = 256  # in inference: bounds the memory
+# How a figure of an epoch is shown.
+_SHOWN = {"train_loss": "loss", "valid_loss": "valid loss", "valid_acc": "valid accuracy"}
+
+
+def _say_nothing(share: float, said: str) -> None:
+    """Show no progress."""
 
 
 class CrossFitted(NamedTuple):
@@ -32,7 +45,8 @@ class CrossFitted(NamedTuple):
         on the CPU.
     history : list of list of dict
         For each network and epoch: `epoch`, `train_loss`, `dur` (seconds), and where clips were
-        held out for validation `valid_loss` and `valid_acc` (balanced accuracy).
+        held out for validation `valid_loss` and `valid_acc` (balanced accuracy). Numbers that own
+        callbacks record are there, too.
     """
 
     ensemble: NetworkEnsemble
@@ -48,6 +62,9 @@ def train_networks(
     plan: NetworkPlan,
     random_state: np.random.RandomState,
     shares: NDArray[np.floating] | None = None,
+    *,
+    report: Callable[[float, str], None] = _say_nothing,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> CrossFitted:
     """Train networks of one kind, each without one part of the people.
 
@@ -71,6 +88,10 @@ def train_networks(
         Source of all randomness.
     shares : float array of shape (n_clips, n_classes), default=None
         Shares of the classes in each clip, the targets; None: those of the codes.
+    report : callable, default=says nothing
+        Called after each epoch with the share of the work that is done and a text about it.
+    checkpoint : Checkpoint, default=keeps nothing
+        Networks in it are taken; others are kept in it once they are trained.
 
     Returns
     -------
@@ -98,19 +119,25 @@ def train_networks(
     else:
         targets = torch.tensor(shares, dtype=torch.float32, device=plan.device)
     n_folds = int(folds.max()) + 1
-    networks, history = [], []
-    log_probabilities = torch.empty(len(codes), n_classes)
-    for fold in range(n_folds):
-        seen = np.flatnonzero(folds != fold)
-        label = f"network {fold + 1} of {n_folds}"
-        network, figures = fit_network(
-            signals, targets, codes, people, seen, plan, random_state, label
+
+    def new() -> EmotionNetwork:
+        return new_network(signals, n_classes, plan.hidden_dim, torch.Generator()).to(plan.device)
+
+    trained = checkpoint.read(new, random_state)
+    for fold in range(len(trained), n_folds):
+        seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        on_epoch = _reporter(report, fold, n_folds, plan.max_epochs)
+        network, history = fit_network(
+            signals, targets, codes, people, seen, plan, random_state, on_epoch
         )
-        networks.append(network)
-        history.append(figures)
-        unseen = torch.from_numpy(np.flatnonzero(folds == fold))
-        log_probabilities[unseen] = _answer(network, signals, unseen)
-    return CrossFitted(NetworkEnsemble(networks).eval(), log_probabilities, history)
+        answers = _answer(network, signals, torch.from_numpy(unseen))
+        trained.append(TrainedNetwork(network, answers, history))
+        checkpoint.write(trained, random_state)
+    log_probabilities = torch.empty(len(codes), n_classes)
+    for fold, one in enumerate(trained):
+        log_probabilities[torch.from_numpy(folds == fold)] = one.log_probabilities
+    ensemble = NetworkEnsemble([one.network for one in trained]).eval()
+    return CrossFitted(ensemble, log_probabilities, [one.history for one in trained])
 
 
 def fine_tune(
@@ -195,6 +222,17 @@ def _deal(codes, people, n_folds, random_state) -> NDArray[np.intp]:
     fold_of_person = np.empty(len(names), int)
     fold_of_person[order] = np.arange(len(names)) % min(n_folds, len(names))
     return fold_of_person[person]
+
+
+def _reporter(report, fold: int, n_folds: int, max_epochs: int) -> Callable[[dict], None]:
+    """What takes the figures of an epoch and reports how far all networks are."""
+
+    def on_epoch(row: dict) -> None:
+        figures = [f"{said} {row[name]:.3f}" for name, said in _SHOWN.items() if name in row]
+        said = ", ".join([f"network {fold + 1} of {n_folds}", *figures])
+        report((fold + row["epoch"] / max_epochs) / n_folds, said)
+
+    return on_epoch
 
 
 @torch.no_grad()

@@ -223,8 +223,8 @@ def fitted(data):
     kept = []
     original = tested.train_networks
 
-    def remembering(*args):
-        kept.append(original(*args))
+    def remembering(*args, **hooks):
+        kept.append(original(*args, **hooks))
         return kept[-1]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import re
 
 import numpy as np
 import pytest
@@ -343,12 +344,22 @@ class TestCallbacks:
             assert torch.equal(network.head.bias, before)
             assert len(epochs) == 3  # stopped after two epochs without a higher accuracy
 
-    def test_says_nothing_unless_asked(self, capsys):
+    def test_says_nothing(self, capsys):
         train_networks(*make_population(), 3, PLAN, state())
         said = capsys.readouterr()
         assert said.out == said.err == ""
-        train_networks(*make_population(), 3, plan(progress=True), state())
-        assert "network 2 of 2" in capsys.readouterr().err
+
+    def test_reports_each_epoch(self):
+        said = []
+        train_networks(
+            *make_population(),
+            3,
+            PLAN,
+            state(),
+            report=lambda share, text: said.append((share, text)),
+        )
+        assert [share for share, _ in said] == [0.25, 0.5, 0.75, 1.0]
+        assert re.fullmatch(r"network 2 of 2, loss \d\.\d{3}", said[-1][1])
 
 
 def test_bfloat16_trains_as_well():
