@@ -1,5 +1,6 @@
 """Fine-grained emotion recognition from few labelled multi-modal recordings (ST-F2M)."""
 
+from stf2m_sk.checking import check_clips
 from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.loading import load
 from stf2m_sk.model_file import ModelFileError
@@ -16,5 +17,6 @@ __all__ = [
     "STF2MClassifier",
     "ViewSchema",
     "Views",
+    "check_clips",
     "load",
 ]

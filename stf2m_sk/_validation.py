@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
-from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from stf2m_sk._threads import torch_threads
 from stf2m_sk.views import Views
 
 __all__ = [
@@ -50,17 +48,16 @@ def check_labels(y: ArrayLike | None, n_clips: int | None, *, name: str = "y") -
     ValueError
         If y is None, holds NaN or None, is not one-dimensional, is continuous, or has another
         length.
+    TypeError
+        If y holds labels that are neither text nor numbers, or of several kinds: text and
+        numbers, truth values and numbers.
     """
     if y is None:
         raise ValueError(
             "STF2MClassifier requires y to be passed, but the target y is None. Give one label "
             "for each clip."
         )
-    shape = np.asarray(y).shape
-    if not shape:
-        raise ValueError(f"{name} is {y!r}: y should be a 1d array, a label for each.")
-    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
-        raise ValueError(f"{name}: y should be a 1d array, got an array of shape {shape} instead.")
+    y = _one_dimensional(_kept_apart(y), name)
     labels = column_or_1d(y, warn=True)
     _check_none_missing(labels, name, "Leave out clips without a label.")
     if not len(labels):
@@ -87,6 +84,41 @@ def check_labels(y: ArrayLike | None, n_clips: int | None, *, name: str = "y") -
             f"y has {len(labels)} labels."
         )
     return labels
+
+
+def _one_dimensional(y: ArrayLike, name: str) -> NDArray:
+    """A label a clip, perhaps as a column."""
+    several = "If several emotions share a clip, give the main one and soft_labels."
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: y should be a 1d array, got lists of several lengths. {several}"
+        ) from error
+    shape = array.shape
+    if not shape:
+        raise ValueError(f"{name} is {y!r}: y should be a 1d array, a label for each.")
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
+        raise ValueError(
+            f"{name}: y should be a 1d array, got an array of shape {shape} instead. {several}"
+        )
+    return y if hasattr(y, "__array__") else array
+
+
+def _kept_apart(values: ArrayLike) -> ArrayLike:
+    """Lists of several kinds as objects: NumPy would turn 1 into "1" and True into 1."""
+    if isinstance(values, list | tuple) and len(_kinds(values)) > 1:
+        return np.array([*values, None], dtype=object)[:-1]
+    return values
+
+
+def _kinds(values) -> set[str]:
+    """Kinds of values that can be compared with their own kind only."""
+    kinds = {"text": str, "truth value": bool | np.bool_}
+    return {
+        next((name for name, kind in kinds.items() if isinstance(value, kind)), "else")
+        for value in values
+    }
 
 
 def _check_types(values: list, name: str) -> None:
@@ -218,10 +250,18 @@ def check_groups(groups: ArrayLike | None, n_clips: int) -> NDArray[np.int64] | 
     ------
     ValueError
         If there is not one group for each clip, or one is missing.
+    TypeError
+        If groups are of kinds that have no order, or of several: text and numbers.
     """
     if groups is None:
         return None
-    people = np.asarray(groups)
+    try:
+        people = np.asarray(_kept_apart(groups))
+    except ValueError as error:
+        raise ValueError(
+            f"groups holds lists of several lengths; expected one person for each clip, "
+            f"({n_clips},)."
+        ) from error
     if people.ndim != 1:
         raise ValueError(
             f"groups has shape {people.shape}; expected one person for each clip, ({n_clips},)."
@@ -235,7 +275,18 @@ def check_groups(groups: ArrayLike | None, n_clips: int) -> NDArray[np.int64] | 
         raise ValueError(
             f"groups has {len(people)} entries for {n_clips} clips; give the person of each clip."
         )
-    return np.unique(people, return_inverse=True)[1]
+    if people.dtype.kind == "O" and len(_kinds(people)) > 1:
+        raise TypeError(
+            "groups holds people named in several ways, such as by text and by numbers; "
+            "1 and '1' might be one person or two. Give all as text or all as numbers."
+        )
+    try:
+        return np.unique(people, return_inverse=True)[1]
+    except TypeError as error:
+        raise TypeError(
+            f"groups holds {type(people[0]).__name__} values, which cannot be sorted ({error}). "
+            "Give the people as text or numbers."
+        ) from error
 
 
 def check_measured(views: Views) -> None:
@@ -300,19 +351,3 @@ def resolve_device(device: str) -> str:
     except (RuntimeError, NotImplementedError) as error:
         raise ValueError(f"device={device!r} is none that torch can use here: {error}") from error
     return device
-
-
-@contextmanager
-def torch_threads(n_threads: int | None) -> Iterator[None]:
-    """Limit torch's threads for a while; None leaves them, but inside a worker means one."""
-    if n_threads is None:
-        if not get_active_backend()[0].nesting_level:
-            yield
-            return
-        n_threads = 1
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -45,6 +45,8 @@ from stf2m_sk.views import Views, ViewSchema, as_views
 
 __all__ = ["STF2MClassifier"]
 
+_NEW_NAMED = 20  # new emotions that a warning names: each is compared with all that are known
+
 
 class STF2MClassifier(ClassifierMixin, BaseEstimator):
     """Few-shot emotion recognition from multi-modal recordings (ST-F2M).
@@ -95,7 +97,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         are always computed in the dtype of X.
     n_threads : int, default=None
         Torch threads during a call; None leaves torch's setting, but takes one thread inside a
-        worker of joblib, so that parallel fits do not get in each other's way.
+        worker of joblib, so that parallel fits do not get in each other's way. A process that
+        was forked after the import takes one, whatever is set: torch would hang with more.
     verbose : int, default=0
         1 shows a progress bar over all stages of `fit`. 2 also logs the seconds of each stage, to
         the logger `stf2m_sk` at the level INFO.
@@ -137,6 +140,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     measured: a frame, a channel or a whole modality; trailing NaN of any length changes nothing.
     A clip in which nothing at all is measured is an error. A prediction has the floating dtype of
     X and does not depend on the other clips of the call.
+
+    Nothing is cleaned: spikes, flat lines and duplicated clips are learned from as they are, and
+    one spike can hide a modality. `stf2m_sk.check_clips` finds them before training.
+
+    Many threads may predict and adapt while another calls `partial_fit`: each answer is that of
+    the classifier before or after. Calls that change it must not overlap.
 
     Examples
     --------
@@ -246,10 +255,12 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X, y or groups do not fit together, hold infinite values, or hold one class only;
-            if `priors` or `soft_labels` do not fit the classes; if callbacks share a name.
+            If X, y or groups do not fit together, hold infinite values or values too large for
+            float32, or hold one class only; if `priors` or `soft_labels` do not fit the classes;
+            if callbacks share a name.
         TypeError
-            If one of `callbacks` is none, such as a function.
+            If one of `callbacks` is none, such as a function; if labels or groups are of types that
+            cannot be told apart or sorted, such as text and numbers.
         CheckpointError
             A ValueError: if `checkpoint` is of another fit, which the message compares with this
             one, is used by another fit at this moment, or is a file of another kind.
@@ -361,10 +372,10 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         if soft_labels is not None:
             shares = check_soft_labels(soft_labels, check_labels(y, None), wanted)
             support = Support(support.features, wanted, shares)
+        if support is not None:
+            support = support.joined(None)
         adapted = copy.copy(self)
-        adapted.model_ = self._derived(
-            support=None if support is None else support.joined(None), person=person, classes=wanted
-        )
+        adapted.model_ = self._derived(support=support, person=person, classes=wanted)
         return adapted
 
     def partial_fit(self, X, y: ArrayLike, classes: ArrayLike | None = None) -> STF2MClassifier:
@@ -440,7 +451,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             If clips are unlike anything seen at `fit`: a sensor was off, its unit is another one,
             or the predictive variance is more than twice what is usual for new people.
         """
-        return torch.softmax(self._logits(X), dim=-1).numpy()
+        return self._answered(X, torch.softmax)[1]
 
     def predict_log_proba(self, X) -> NDArray[np.floating]:
         """Logarithms of the probabilities of the labels.
@@ -460,7 +471,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         NotFittedError, ValueError
             As `predict_proba`.
         """
-        return torch.log_softmax(self._logits(X), dim=-1).numpy()
+        return self._answered(X, torch.log_softmax)[1]
 
     def decision_function(self, X) -> NDArray[np.floating]:
         """Logits of the labels.
@@ -481,7 +492,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         NotFittedError, ValueError
             As `predict_proba`.
         """
-        logits = self._logits(X).numpy()
+        logits = self._answered(X)[1]
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     def predict(self, X) -> NDArray:
@@ -507,8 +518,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         UnlikeClipsWarning
             As `predict_proba`.
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        classes, probabilities = self._answered(X, torch.softmax)
+        return classes[probabilities.argmax(axis=1)]
 
     def save(self, path: str | Path) -> None:
         """Write this fitted classifier to one file, without pickle.
@@ -613,13 +624,16 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
         check_measured(views)
         return views
 
-    def _logits(self, X) -> torch.Tensor:
+    def _answered(self, X, link=None) -> tuple[NDArray, NDArray[np.floating]]:
+        """Labels, and what a link function makes of their logits; both of one model."""
         check_is_fitted(self)
+        model = self.model_  # `partial_fit` in another thread may set another one meanwhile
         views = self._as_fitted(X)
         with torch_threads(self.n_threads):
-            answers = self.model_.answers(views)
+            answers = model.answers(views)
+            logits = answers.logits if link is None else link(answers.logits, dim=-1)
         warn_of_unlike(answers, views.names)
-        return answers.logits
+        return model.classes, logits.numpy()
 
     def _embed(self, X) -> NDArray[np.floating]:
         views = self._as_fitted(X)
@@ -648,15 +662,20 @@ def _check_covers(classes: NDArray, labels: NDArray) -> None:
 
 def _warn_of_new(labels: NDArray, known: NDArray) -> None:
     """Say once which labels are new emotions: one of them may be a typing error."""
-    new = [label for label in np.unique(labels).tolist() if label not in set(known.tolist())]
+    expected = set(known.tolist())
+    new = [label for label in np.unique(labels).tolist() if label not in expected]
     if not new:
         return
     texts = [str(label) for label in known.tolist()]
-    likely = {label: difflib.get_close_matches(str(label), texts, n=1) for label in new}
+    likely = {
+        label: difflib.get_close_matches(str(label), texts, n=1) for label in new[:_NEW_NAMED]
+    }
     said = [
         f"{label!r}" + (f" (nearest: {near[0]!r})" if near else "")
         for label, near in likely.items()
     ]
+    if len(new) > _NEW_NAMED:
+        said.append(f"and {len(new) - _NEW_NAMED} more")
     warnings.warn(
         f"y holds labels that are new to this classifier: {', '.join(said)}. They are taken for "
         "new emotions. Name them in `classes` to say that they are meant.",

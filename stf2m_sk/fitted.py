@@ -61,7 +61,9 @@ class Support(NamedTuple):
     def labelled(cls, features: NDArray[np.floating], labels: NDArray) -> Support:
         """Clips with one label each."""
         names, codes = np.unique(labels, return_inverse=True)
-        return cls(features, names, np.eye(len(names))[codes])
+        shares = np.zeros((len(codes), len(names)))
+        shares[np.arange(len(codes)), codes] = 1.0
+        return cls(features, names, shares)
 
     def shares_of(self, classes: NDArray) -> NDArray[np.float64]:
         """Shares of sorted classes that cover the labels, (n_support, n_classes)."""
@@ -385,12 +387,18 @@ def measured_parts(views: Views) -> list[NDArray[np.float32]]:
     Returns
     -------
     list of float32 array (n_clips, n_channels, n_timesteps)
+
+    Raises
+    ------
+    ValueError
+        If a value is too large for float32.
     """
     parts = []
+    views = views.astype(np.float32)
     for name in views.names:
         measured = np.flatnonzero(~np.isnan(views[name]).all(axis=(0, 1)))
         length = measured[-1] + 1 if len(measured) else 1
-        parts.append(np.ascontiguousarray(views[name][:, :, :length], dtype=np.float32))
+        parts.append(np.ascontiguousarray(views[name][:, :, :length]))
     return parts
 
 

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from stf2m_sk.views._arrays import check_not_infinite, check_some_clips, real_array
 from stf2m_sk.views._schema import Modality, ViewSchema
 
+_ONE_CLIP = "; if it is one clip, give it a first axis: array[None]"
+
 
 def checked_modalities(
     modalities: Mapping[str, ArrayLike],
@@ -50,7 +52,7 @@ def _clips_by_modality(modalities: Mapping[str, ArrayLike]) -> dict[str, NDArray
         if array.ndim != 3:
             raise ValueError(
                 f"{label}: expected an array of shape (n_clips, n_channels, n_timesteps), "
-                f"given the shape {array.shape}"
+                f"given the shape {array.shape}{_ONE_CLIP if array.ndim == 2 else ''}"
             )
         arrays[name] = array
     if len({len(array) for array in arrays.values()}) > 1:

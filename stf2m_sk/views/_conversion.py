@@ -134,7 +134,7 @@ def _unflatten(X: NDArray, schema: ViewSchema) -> Views:
         # The first words are those of scikit-learn, whose checks look for them.
         raise ValueError(
             f"X has {X.shape[1]} features, but ViewSchema is expecting {schema.n_flat} features "
-            f"as input: the flat form of {schema}"
+            f"as input: the flat form of {schema}{_advice(X, schema)}"
         )
     blocks = np.split(X, np.cumsum([modality.n_flat for modality in schema])[:-1], axis=1)
     return Views(
@@ -143,6 +143,13 @@ def _unflatten(X: NDArray, schema: ViewSchema) -> Views:
             for modality, block in zip(schema, blocks, strict=True)
         }
     )
+
+
+def _advice(X: NDArray, schema: ViewSchema) -> str:
+    n_channels = sum(modality.n_channels for modality in schema)
+    if len(X) != n_channels:
+        return ""
+    return f". If X is one clip of {n_channels} channel(s), give it a first axis: X[None]"
 
 
 def _table_or_array(X: Any) -> NDArray:

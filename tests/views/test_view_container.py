@@ -116,7 +116,10 @@ class TestConstruction:
         ("values", "message"),
         [
             (np.zeros(3), "given the shape (3,)"),
-            (np.zeros((3, 2)), "given the shape (3, 2)"),
+            (
+                np.zeros((3, 2)),
+                "given the shape (3, 2); if it is one clip, give it a first axis: array[None]",
+            ),
             (np.zeros((3, 2, 2, 2)), "given the shape (3, 2, 2, 2)"),
             (np.zeros((1, 1, 1), object), "expected real numbers, given dtype object"),
             ([[["1"]]], "expected real numbers, given dtype <U1"),
