@@ -5,6 +5,8 @@ import pytest
 
 from stf2m_sk import Views
 
+pytestmark = pytest.mark.filterwarnings("ignore::stf2m_sk.doubt.UnlikeClipsWarning")
+
 
 def named(arguments, cases):
     """Parametrize by a dict of name to case."""

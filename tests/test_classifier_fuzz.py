@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from stf2m_sk import STF2MClassifier, Views
 
+pytestmark = pytest.mark.filterwarnings("ignore::stf2m_sk.doubt.UnlikeClipsWarning")
+
 DOCUMENTED = (ValueError, TypeError)  # NotFittedError is a ValueError
 N_EXAMPLES = int(os.environ.get("STF2M_FUZZ_EXAMPLES", "40"))  # of each verb
 

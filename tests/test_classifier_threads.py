@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+pytestmark = pytest.mark.filterwarnings("ignore::stf2m_sk.doubt.UnlikeClipsWarning")
+
 N_READERS = 4
 
 
