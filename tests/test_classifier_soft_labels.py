@@ -73,7 +73,7 @@ def test_shares_predict_shares_better_than_majorities(quick):
     for known, new in GroupKFold(4).split(y, y, data.groups):
         score = {}
         for name, soft in (("majorities", None), ("shares", shares[known])):
-            classifier = quick(n_kernels=60, n_patterns=24)
+            classifier = quick(n_kernels=24, n_patterns=16)
             given = data.views[known], y[known]
             classifier.fit(*given, groups=data.groups[known], soft_labels=soft)
             logs = classifier.predict_log_proba(data.views[new])

@@ -122,7 +122,12 @@ def test_a_fork_after_use_of_two_threads_answers(n_threads):
     """
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},  # no spinning where others compute
     )
     try:
         said, errors = process.communicate(timeout=120)
