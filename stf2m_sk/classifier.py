@@ -30,13 +30,8 @@ from stf2m_sk._validation import (
     torch_threads,
 )
 from stf2m_sk.doubt import warn_of_unlike
-from stf2m_sk.fitted import (
-    FittedModel,
-    PersonMean,
-    Support,
-    join_labels,
-    measured_parts,
-)
+from stf2m_sk.fitted import FittedModel, measured_parts
+from stf2m_sk.person import PersonMean, Support, join_labels
 from stf2m_sk.priors import class_priors
 from stf2m_sk.training.callbacks import check_callbacks
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train

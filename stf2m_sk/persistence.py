@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from stf2m_sk._validation import resolve_device
-from stf2m_sk.fitted import FittedModel, PersonMean, Support
+from stf2m_sk.fitted import FittedModel
 from stf2m_sk.model_file import ModelFileError, damaged, read, write
 from stf2m_sk.nn.encoder import EmotionNetwork, NetworkEnsemble
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
 from stf2m_sk.nn.population import SYMMETRIC, Numbers, Population
+from stf2m_sk.person import PersonMean, Support
 from stf2m_sk.priors import ClassPriors
 from stf2m_sk.views import ViewSchema
 

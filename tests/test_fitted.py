@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
-from stf2m_sk.fitted import PersonMean, Support, join_labels, measured_parts
+from stf2m_sk.fitted import measured_parts
 from stf2m_sk.nn.recurrence import answer
+from stf2m_sk.person import PersonMean, Support, join_labels
 
 LAW = settings(max_examples=25, deadline=None)
 

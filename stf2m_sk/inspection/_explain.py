@@ -16,7 +16,7 @@ from stf2m_sk.fitted import FittedModel
 from stf2m_sk.inspection._explanation import Explanation, RuleName
 from stf2m_sk.nn.attribution import frame_sums
 from stf2m_sk.nn.readout import logits, network_weight
-from stf2m_sk.nn.recurrence import answer, linear_form, rule_scores
+from stf2m_sk.nn.recurrence import linear_form, rule_scores, with_networks
 from stf2m_sk.views import Views, as_views
 
 __all__ = ["explain", "factors_and_networks", "rule_names", "unwrap"]
@@ -222,7 +222,7 @@ def factors_and_networks(model: FittedModel, features: Tensor) -> tuple[Tensor, 
     """
     state, numbers, n_rules = model.state, model.numbers, model.module.n_rules
     means, variances = rule_scores(state, features)
-    read, left = answer(state, features)
+    read, left = with_networks(state, features, means, variances)
     scale = logits(torch.ones_like(means), left, numbers.temperature, numbers.variance_factor)
     share = torch.zeros_like(means)
     if features.shape[1] > n_rules:

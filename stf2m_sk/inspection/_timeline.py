@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 
 from stf2m_sk._validation import torch_threads
 from stf2m_sk.classifier import STF2MClassifier
-from stf2m_sk.fitted import PersonMean
 from stf2m_sk.inspection._explain import explain, unwrap
+from stf2m_sk.person import PersonMean
 from stf2m_sk.recordings import Recording, Timeline, predict_timeline
 from stf2m_sk.recordings._reading import Clips, expected_schema
 from stf2m_sk.views import as_views

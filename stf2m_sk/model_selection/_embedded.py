@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from stf2m_sk._validation import check_measured, torch_threads
 from stf2m_sk.classifier import STF2MClassifier
-from stf2m_sk.fitted import FittedModel, PersonMean, Support, join_labels
+from stf2m_sk.fitted import FittedModel
 from stf2m_sk.nn.recurrence import State
+from stf2m_sk.person import PersonMean, Support, join_labels
 from stf2m_sk.views import as_views
 
 __all__ = ["EmbeddedClassifier", "can_embed"]

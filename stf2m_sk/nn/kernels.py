@@ -124,10 +124,7 @@ class RampRules(nn.Module):
             In [0, 1]; all 0 for a clip without a measured frame at the positions that are read
             (every `stride`-th frame).
         """
-        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
-        scratch = self._scratch(signal[:at_once])
-        parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
-        return torch.cat([self._strengths(*part, scratch) for part in parts])
+        return torch.cat([self._strengths(*part) for part in self._parts(signal, frames)])
 
     @torch.no_grad()
     def weighted(self, signal: Tensor, frames: Tensor, coefficients: Tensor) -> Tensor:
@@ -145,10 +142,8 @@ class RampRules(nn.Module):
         Tensor of shape (n_clips, n_outputs, n_positions)
             Their sum over the positions is ``forward(signal, frames) @ coefficients``.
         """
-        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
-        scratch = self._scratch(signal[:at_once])
-        parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
-        return torch.cat([self._weighted(*part, coefficients, scratch) for part in parts])
+        parts = self._parts(signal, frames)
+        return torch.cat([self._weighted(*part, coefficients) for part in parts])
 
     @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
@@ -179,6 +174,13 @@ class RampRules(nn.Module):
         least = 1e-3 * responses.std(1, correction=0)[:, None] + 1e-6
         self.lower.copy_(lower)
         self.width.copy_(torch.maximum(upper - lower, least))
+
+    def _parts(self, signal: Tensor, frames: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Clips that are computed together, with the scratch that all parts share."""
+        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
+        scratch = self._scratch(signal[:at_once])
+        for part in zip(signal.split(at_once), frames.split(at_once), strict=True):
+            yield *part, scratch
 
     def _scratch(self, signal: Tensor) -> Tensor:
         """Three arrays of one dilation, used again and again: fresh memory would cost more."""
@@ -232,7 +234,7 @@ class RampRules(nn.Module):
         return (strengths / self._count(frames)).flatten(1)
 
     def _weighted(
-        self, signal: Tensor, frames: Tensor, coefficients: Tensor, scratch: Tensor
+        self, signal: Tensor, frames: Tensor, scratch: Tensor, coefficients: Tensor
     ) -> Tensor:
         coefficients = coefficients.unflatten(0, self.lower.shape)
         n_positions = -(-signal.shape[2] // self.stride)

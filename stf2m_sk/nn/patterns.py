@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from stf2m_sk.nn.kernels import dilations_of, random_mixtures, stride_of
 
-__all__ = ["PatternGroup", "PatternRules", "membership"]
+__all__ = ["FUZZIFIER", "PatternGroup", "PatternRules", "membership"]
 
+FUZZIFIER = 1.5  # of the memberships; `membership` says what follows from it
 _TAPS = 9
 _MOST_ROWS = 3  # mixtures that a window is made of
 _POSITIONS = 64  # windows along a clip of the usual length
@@ -145,9 +146,7 @@ class PatternRules(nn.Module):
             In [0, 1]; those of a group sum to 1, or are 0 for a clip without a measured frame
             at the positions that are read (every `stride`-th frame).
         """
-        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
-        parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
-        return torch.cat([self._strengths(*part) for part in parts])
+        return torch.cat([self._strengths(*part) for part in _parts(signal, frames)])
 
     @torch.no_grad()
     def weighted(self, signal: Tensor, frames: Tensor, coefficients: Tensor) -> Tensor:
@@ -165,8 +164,7 @@ class PatternRules(nn.Module):
         Tensor of shape (n_clips, n_outputs, n_positions)
             Their sum over the positions is ``forward(signal, frames) @ coefficients``.
         """
-        at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
-        parts = zip(signal.split(at_once), frames.split(at_once), strict=True)
+        parts = _parts(signal, frames)
         return torch.cat([self._weighted(*part, coefficients) for part in parts])
 
     @torch.no_grad()
@@ -304,9 +302,15 @@ def membership(windows: Tensor, prototypes: Tensor) -> Tensor:
     squares = windows.square().sum(1, keepdim=True)
     lengths = prototypes.square().sum(1)
     distance = torch.addmm(lengths, windows, prototypes.T, alpha=-2.0).add_(squares)
-    # With m = 1.5 the exponent 1 / (m - 1) of a squared distance is 2.
-    inverse = distance.clamp_min_(1e-6).square_().reciprocal_()
+    exponent = 1.0 / (FUZZIFIER - 1.0)  # of a squared distance: 2
+    inverse = distance.clamp_min_(1e-6).pow_(exponent).reciprocal_()
     return inverse.div_(inverse.sum(1, keepdim=True))
+
+
+def _parts(signal: Tensor, frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Clips that are computed together."""
+    at_once = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // signal.shape[2]))
+    return zip(signal.split(at_once), frames.split(at_once), strict=True)
 
 
 def _difference(signal: Tensor, frames: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from stf2m_sk._validation import torch_threads
-from stf2m_sk.fitted import FittedModel, PersonMean
+from stf2m_sk.fitted import FittedModel
+from stf2m_sk.person import PersonMean
 from stf2m_sk.recordings._signal import Signal
 from stf2m_sk.recordings._windows import n_window_samples, read_window
 from stf2m_sk.views import Views, ViewSchema

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stf2m_sk.nn.encoder import masked_moments
+from stf2m_sk.nn.masking import masked_moments
 from stf2m_sk.nn.signals import Signals
 
 __all__ = [

@@ -10,7 +10,7 @@ from stf2m_sk.inspection import blend
 
 
 class Fixed:
-    """Answers as it is told."""
+    """A classifier with given probabilities."""
 
     def __init__(self, probabilities, classes):
         self.probabilities, self.classes_ = np.array(probabilities), np.array(classes)

@@ -7,13 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from stf2m_sk.nn.encoder import (
-    EmotionNetwork,
-    MaskedBatchNorm,
-    ModalityEncoder,
-    NetworkEnsemble,
-    masked_moments,
-)
+from stf2m_sk.nn.encoder import EmotionNetwork, ModalityEncoder, NetworkEnsemble
+from stf2m_sk.nn.masking import MaskedBatchNorm, masked_moments
 from stf2m_sk.nn.signals import Signals
 
 laws = settings(deadline=None, max_examples=20)

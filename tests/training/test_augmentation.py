@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stf2m_sk.nn.encoder import masked_moments
+from stf2m_sk.nn.masking import masked_moments
 from stf2m_sk.nn.signals import Signals
 from stf2m_sk.training import augmentation
 from stf2m_sk.training.augmentation import (

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stf2m_sk._validation import check_labels
-from stf2m_sk.fitted import join_labels
 from stf2m_sk.inspection._displays._people import class_means, over_people, people_of
 from stf2m_sk.inspection._displays._style import INK, single_axes, words
+from stf2m_sk.person import join_labels
 
 __all__ = ["ConfusionDisplay"]
 

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from stf2m_sk.fitted import FittedModel
 from stf2m_sk.fuzzy import Pattern, describe_patterns
 from stf2m_sk.inspection._explain import rule_names
+from stf2m_sk.nn.patterns import FUZZIFIER
 from stf2m_sk.views import Views
 
 __all__ = ["Fired", "fire", "windows_that_fire"]
-
-_FUZZIFIER = 1.5  # of the memberships: c-means weighs windows by their power of it
 
 
 class Fired(NamedTuple):
@@ -100,7 +99,7 @@ def windows_that_fire(
         Their clips.
     """
     is_there = ~np.isnan(fired.windows)
-    powers = is_there * fired.membership[:, :, None, None] ** _FUZZIFIER
+    powers = is_there * fired.membership[:, :, None, None] ** FUZZIFIER
     squares = np.square(np.nan_to_num(fired.windows) - fired.pattern.prototype)
     total = np.maximum(powers.sum(axis=(0, 1)), np.finfo(float).tiny)
     spread = np.sqrt((powers * squares).sum(axis=(0, 1)) / total)

@@ -1,0 +1,101 @@
+"""What a person has shown: labelled clips, and the mean of unlabelled ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PersonMean", "Support", "join_labels"]
+
+
+class Support(NamedTuple):
+    """Labelled clips of a person.
+
+    Attributes
+    ----------
+    features : float array of shape (n_support, n_features)
+        Their features, in the dtype of the clips.
+    labels : array of shape (n_labels,)
+        Labels that occur, sorted.
+    shares : float64 array of shape (n_support, n_labels)
+        Shares of these in each clip; one-hot for a clip with one label.
+    """
+
+    features: NDArray[np.floating]
+    labels: NDArray
+    shares: NDArray[np.float64]
+
+    @classmethod
+    def labelled(cls, features: NDArray[np.floating], labels: NDArray) -> Support:
+        """Clips with one label each."""
+        names, codes = np.unique(labels, return_inverse=True)
+        shares = np.zeros((len(codes), len(names)))
+        shares[np.arange(len(codes)), codes] = 1.0
+        return cls(features, names, shares)
+
+    def shares_of(self, classes: NDArray) -> NDArray[np.float64]:
+        """Shares of sorted classes that cover the labels, (n_support, n_classes)."""
+        filled = np.zeros((len(self.features), len(classes)))
+        filled[:, np.searchsorted(classes, self.labels)] = self.shares
+        return filled
+
+    def joined(self, other: Support | None) -> Support:
+        """Both together, in an order that does not depend on the order of arrival.
+
+        Sums over a support are then the same, to the last bit, in whatever parts it came.
+        """
+        both = self
+        if other is not None:
+            labels = np.unique(join_labels([other.labels, self.labels]))
+            features = np.concatenate([other.features, self.features])
+            shares = np.concatenate([other.shares_of(labels), self.shares_of(labels)])
+            both = Support(features, labels, shares)
+        # Any order will do that the clips alone decide. The first value and the sum are quickly
+        # compared, and rounding hardly moves them.
+        codes = both.shares.argmax(axis=1)
+        order = np.lexsort([both.features.sum(axis=1), both.features[:, 0], codes])
+        return Support(both.features[order], both.labels, both.shares[order])
+
+
+class PersonMean(NamedTuple):
+    """Unlabelled clips of a person, as far as they count.
+
+    Attributes
+    ----------
+    features : float64 array of shape (n_features,)
+        Their mean features.
+    n_clips : int
+        Their number.
+    """
+
+    features: NDArray[np.float64]
+    n_clips: int
+
+
+def join_labels(parts: list[NDArray]) -> NDArray:
+    """Concatenate labels without changing what they are.
+
+    Parameters
+    ----------
+    parts : list of array
+        Labels.
+
+    Returns
+    -------
+    array
+        All of them.
+
+    Raises
+    ------
+    TypeError
+        If text would be joined with numbers: NumPy would turn the numbers into text.
+    """
+    values = [value for part in parts for value in part.tolist()]
+    if len({isinstance(value, str) for value in values}) > 1:
+        kinds = " and ".join(sorted({str(part.dtype) for part in parts}))
+        raise TypeError(f"Labels of {kinds} cannot be mixed; give all as text or all as numbers.")
+    joined = np.concatenate(parts)
+    # NumPy turns large integers into floats when it joins them with some other types.
+    return joined if joined.tolist() == values else np.array(values, dtype=object)
