@@ -5,6 +5,7 @@ from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.loading import load
 from stf2m_sk.model_file import ModelFileError
 from stf2m_sk.personalised import PersonalisedClassifier
+from stf2m_sk.pooled import PooledClassifier
 from stf2m_sk.training.checkpoint import CheckpointError
 from stf2m_sk.views import Views, ViewSchema
 
@@ -14,6 +15,7 @@ __all__ = [
     "CheckpointError",
     "ModelFileError",
     "PersonalisedClassifier",
+    "PooledClassifier",
     "STF2MClassifier",
     "ViewSchema",
     "Views",

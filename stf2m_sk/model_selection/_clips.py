@@ -15,38 +15,27 @@ __all__ = ["Clips", "check_per_clip", "named", "plain", "read_clips", "seed_from
 
 
 class Clips(NamedTuple):
-    """Labels and origin of clips.
-
-    Attributes
-    ----------
-    labels : array of shape (n_clips,)
-        Emotions.
-    people : array of shape (n_clips,) or None
-        Who was recorded; None counts all clips as one person's.
-    contexts : array of shape (n_clips,) or None
-        Trial, stimulus, statement or session.
-    times : float array of shape (n_clips,) or None
-        When each clip begins, in any one unit.
-    """
+    """Labels of clips, and their person, context and time where these are known."""
 
     labels: NDArray
-    people: NDArray | None
+    groups: NDArray | None
     contexts: NDArray | None
     times: NDArray[np.float64] | None
 
     def rows_of_people(self, rows: NDArray[np.intp]) -> list[tuple[Any, NDArray[np.intp]]]:
-        """Each person among `rows`, sorted, and their rows; one person None without people."""
-        if self.people is None:
+        """Each person among `rows`, sorted, and their rows; one person None without groups."""
+        if self.groups is None:
             return [(None, rows)]
-        own = self.people[rows]
+        own = self.groups[rows]
         return [(person, rows[own == person]) for person in np.unique(own)]
 
-    def in_order(self, gap: float | None) -> Clips:
-        """The same, with the order of the rows for times where that order means something.
+    def metadata(self, rows: NDArray[np.intp]) -> dict[str, NDArray]:
+        """Groups, contexts and times of some clips, where they are known."""
+        known = {name: getattr(self, name) for name in ("groups", "contexts", "times")}
+        return {name: column[rows] for name, column in known.items() if column is not None}
 
-        That is where sides are cut in time and no times are given. For what is handed to
-        classifiers that take ``times``, such as a control.
-        """
+    def in_order(self, gap: float | None) -> Clips:
+        """The same, with the order of the rows for times where sides are cut by that order."""
         if self.times is not None or self.contexts is not None or gap is None:
             return self
         return self._replace(times=np.arange(len(self.labels), dtype=np.float64))
@@ -59,53 +48,21 @@ def read_clips(
     contexts: ArrayLike | None = None,
     times: ArrayLike | None = None,
 ) -> Clips:
-    """Check that there is one entry of everything for each clip.
-
-    Parameters
-    ----------
-    X : Views, mapping, list or array-like, or None
-        Only its number of clips is looked at.
-    y, groups, contexts, times : array-like of shape (n_clips,)
-        See `Clips`. All but y may be None.
-
-    Returns
-    -------
-    Clips
-
-    Raises
-    ------
-    ValueError
-        If a length differs from that of X, an entry is missing or a time is no finite number.
-    """
+    """Check that there is one entry of everything for each clip; else ValueError."""
     labels = check_labels(y, None if X is None else count_clips(X))
     n_clips = len(labels)
     if times is not None:
         times = check_per_clip(times, n_clips, "times").astype(np.float64)
         if not np.isfinite(times).all():
-            raise ValueError(
-                f"times holds an infinite value at clip {np.flatnonzero(~np.isfinite(times))[0]}; "
-                "give the time at which each clip begins."
-            )
-    return Clips(
-        labels,
-        None if groups is None else check_per_clip(groups, n_clips, "groups"),
-        None if contexts is None else check_per_clip(contexts, n_clips, "contexts"),
-        times,
-    )
+            first = np.flatnonzero(~np.isfinite(times))[0]
+            raise ValueError(f"times holds an infinite value at clip {first}; give when it begins.")
+    groups = None if groups is None else check_per_clip(groups, n_clips, "groups")
+    contexts = None if contexts is None else check_per_clip(contexts, n_clips, "contexts")
+    return Clips(labels, groups, contexts, times)
 
 
 def seed_from(random_state: int | np.random.RandomState | None) -> int:
-    """A seed for local generators; the global generators are not touched.
-
-    Parameters
-    ----------
-    random_state : int, RandomState or None
-        An int is its own seed, a RandomState gives one, None takes the system's entropy.
-
-    Returns
-    -------
-    int
-    """
+    """A seed for local generators; None takes the system's entropy."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     state = check_random_state(random_state)
@@ -125,36 +82,7 @@ def named(person: Any) -> str:
 
 
 def check_per_clip(values: ArrayLike, n_clips: int, name: str) -> NDArray:
-    """One entry for each clip, none of them missing.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_clips,) or (n_clips, 1)
-        What is to be checked.
-    n_clips : int
-        Number of clips.
-    name : str
-        What the messages call it.
-
-    Returns
-    -------
-    array of shape (n_clips,)
-
-    Raises
-    ------
-    ValueError
-        If the shape is another one, or an entry is NaN or None.
-
-    Notes
-    -----
-    Source: ours.
-
-    Examples
-    --------
-    >>> from stf2m_sk.model_selection._clips import check_per_clip
-    >>> check_per_clip(["kids", "dogs"], 2, "contexts").tolist()
-    ['kids', 'dogs']
-    """
+    """One entry for each clip, none of them NaN or None; else ValueError."""
     array = np.asarray(values)
     if array.shape == (n_clips, 1):
         array = array[:, 0]

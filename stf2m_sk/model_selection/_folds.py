@@ -1,10 +1,10 @@
-"""Folds of new people, of novel classes, and of both."""
+"""Folds of novel classes, of the same or of new people."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
-from numbers import Integral, Real
+from itertools import product
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -12,28 +12,59 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
-from stf2m_sk.model_selection._clips import Clips, plain, read_clips, seed_from
-from stf2m_sk.model_selection._sides import check_gap, cut
+from stf2m_sk.model_selection._clips import read_clips, seed_from
 
-__all__ = ["NewPersonNovelClassSplit", "NewPersonSplit", "NovelClassSplit"]
-
-_Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
+__all__ = ["NovelClassSplit"]
 
 
-class _FewShotFolds(BaseCrossValidator):
-    """What the splitters share: the checks and the protocol."""
+class NovelClassSplit(BaseCrossValidator):
+    """Folds whose test classes have no clip among the training rows.
 
-    __metadata_request__split: ClassVar[dict] = {"groups": True, "contexts": True, "times": True}
+    Parameters
+    ----------
+    n_splits : int, default=2
+        Folds of classes; each class is novel in exactly one. A fold needs two novel classes
+        and two to train on.
+    n_person_splits : int, default=None
+        Folds of people: every fold of people with every fold of classes, so that the test people
+        are new as well. Clips of a test person with a training class, and of a training person
+        with a novel class, are then on neither side. None: the same people are on both sides.
+    random_state : int, RandomState instance or None, default=None
+        Decides the folds.
+
+    See Also
+    --------
+    sklearn.model_selection.GroupKFold : Folds of new people with known classes.
+
+    Notes
+    -----
+    The split into base and novel classes is few-shot learning's own (Vinyals et al., NeurIPS
+    2016); folds of them are ours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stf2m_sk.model_selection import NovelClassSplit
+    >>> people, y = np.repeat(["ann", "bob"], 4), np.tile(["awe", "calm", "joy", "rage"], 2)
+    >>> folds = NovelClassSplit(n_person_splits=2, random_state=0)
+    >>> for train, test in folds.split(None, y, people):
+    ...     print(people[train], y[train], people[test], y[test])
+    ['bob' 'bob'] ['calm' 'rage'] ['ann' 'ann'] ['awe' 'joy']
+    ['bob' 'bob'] ['awe' 'joy'] ['ann' 'ann'] ['calm' 'rage']
+    ['ann' 'ann'] ['calm' 'rage'] ['bob' 'bob'] ['awe' 'joy']
+    ['ann' 'ann'] ['awe' 'joy'] ['bob' 'bob'] ['calm' 'rage']
+    """
+
+    __metadata_request__split: ClassVar[dict] = {"groups": True}
+
+    def __init__(self, n_splits=2, *, n_person_splits=None, random_state=None):
+        self.n_splits = n_splits
+        self.n_person_splits = n_person_splits
+        self.random_state = random_state
 
     def split(
-        self,
-        X,
-        y: ArrayLike,
-        groups: ArrayLike | None = None,
-        *,
-        contexts: ArrayLike | None = None,
-        times: ArrayLike | None = None,
-    ) -> Iterator[_Pair]:
+        self, X, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Train and test rows of each fold.
 
         Parameters
@@ -42,11 +73,8 @@ class _FewShotFolds(BaseCrossValidator):
             Only its length is looked at.
         y : array-like of shape (n_clips,)
             Labels.
-        groups : array-like of shape (n_clips,)
-            People.
-        contexts, times : array-like of shape (n_clips,), default=None
-            Trial, stimulus or session, and the time of each clip. Only a calibration share
-            looks at them.
+        groups : array-like of shape (n_clips,), default=None
+            People; needed with `n_person_splits`.
 
         Yields
         ------
@@ -58,208 +86,30 @@ class _FewShotFolds(BaseCrossValidator):
         ValueError
             If people or classes are too few for the folds, with the counts.
         """
-        clips = read_clips(X, y, groups, contexts, times)
-        yield from self._pairs(clips, np.random.default_rng(seed_from(self.random_state)))
-
-    def get_n_splits(self, X=None, y=None, groups=None, *, contexts=None, times=None) -> int:
-        """Number of folds; the arguments are ignored."""
-        return self.n_splits
-
-    @abstractmethod
-    def _pairs(self, clips: Clips, generator: Generator) -> Iterator[_Pair]:
-        """Train and test rows of each fold."""
-
-
-class NewPersonSplit(_FewShotFolds):
-    """Person-disjoint folds, with a calibration share of each new person if given.
-
-    Parameters
-    ----------
-    n_splits : int, default=5
-        Number of folds; each person is tested in exactly one. The number of people for
-        leave-one-person-out.
-    calibration : float, default=0.0
-        Share of each test person's clips, class by class or context by context, that is put
-        to the end of the training rows: what a method that must be fitted anew knows of the
-        person. Those clips are not tested. It is cut as `EpisodeSplit` cuts the support side.
-    gap : int, float or None, default=1
-        Between calibration and test clips; see `EpisodeSplit`.
-    random_state : int, RandomState instance or None, default=None
-        Decides who is tested in which fold.
-
-    See Also
-    --------
-    NovelClassSplit : Class-disjoint folds.
-    sklearn.model_selection.GroupKFold : Balances the number of clips of the folds.
-
-    Notes
-    -----
-    Train, calibration and test are the parts of MOABB's cross-subject evaluation.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stf2m_sk.model_selection import NewPersonSplit
-    >>> people = np.repeat(["ann", "bob", "cy", "dee"], 4)
-    >>> y = np.tile(["joy", "calm"], 8)
-    >>> for train, test in NewPersonSplit(n_splits=2, random_state=0).split(None, y, people):
-    ...     print(np.unique(people[train]), np.unique(people[test]))
-    ['bob' 'dee'] ['ann' 'cy']
-    ['ann' 'cy'] ['bob' 'dee']
-    """
-
-    def __init__(self, n_splits=5, *, calibration=0.0, gap=1, random_state=None):
-        self.n_splits = n_splits
-        self.calibration = calibration
-        self.gap = gap
-        self.random_state = random_state
-
-    def _pairs(self, clips, generator):
-        self._check(clips)
-        for people in _parts(clips.people, self.n_splits, generator, "people", least=1):
-            is_test = np.isin(clips.people, people)
-            train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-            if self.calibration:
-                calibration, test = self._calibrate(clips, test, generator)
-                train = np.concatenate([train, calibration])
+        clips = read_clips(X, y, groups)
+        generator = np.random.default_rng(seed_from(self.random_state))
+        people = [None]
+        if self.n_person_splits is not None:
+            if clips.groups is None:
+                raise ValueError("new people need groups: pass who was recorded in each clip.")
+            people = _parts(clips.groups, self.n_person_splits, generator, "people", least=1)
+        classes = _parts(clips.labels, self.n_splits, generator, "classes", least=2)
+        for own, novel in product(people, classes):
+            is_new = is_novel = np.isin(clips.labels, novel)
+            if own is not None:
+                is_new = np.isin(clips.groups, own)
+            train, test = np.flatnonzero(~is_new & ~is_novel), np.flatnonzero(is_new & is_novel)
+            if not len(train) or not len(test):
+                raise ValueError(
+                    f"the fold of people {own.tolist()} and classes {novel.tolist()} has "
+                    f"{len(train)} training and {len(test)} test clips. Ask for fewer folds, or "
+                    "leave out who lacks these classes."
+                )
             yield train, test
 
-    def _check(self, clips: Clips) -> None:
-        _check_groups(clips, type(self).__name__)
-        share = self.calibration
-        if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share < 1:
-            raise ValueError(
-                f"calibration={share!r}, but it must be a share: at least 0 and below 1."
-            )
-        check_gap(self.gap, has_times=clips.times is not None)
-
-    def _calibrate(self, clips: Clips, test: NDArray[np.intp], generator: Generator) -> _Pair:
-        calibration, queries = [], []
-        for person, rows in clips.rows_of_people(test):
-            sides = cut(clips, rows, share=self.calibration, gap=self.gap, generator=generator)
-            calibration += [pair[0] for pair in sides.values()]
-            query = [pair[1] for pair in sides.values()]
-            if not sum(map(len, query)):
-                raise ValueError(
-                    f"person {plain(person)!r} has {len(rows)} clip(s), none of which is left to "
-                    f"test beside calibration={self.calibration} and gap={self.gap}. Lower them, "
-                    "or leave the person out."
-                )
-            queries += query
-        return np.sort(np.concatenate(calibration)), np.sort(np.concatenate(queries))
-
-
-class NovelClassSplit(_FewShotFolds):
-    """Class-disjoint folds: the test classes have no clip among the training rows.
-
-    Parameters
-    ----------
-    n_splits : int, default=2
-        Number of folds; each class is novel in exactly one. A fold needs two novel classes
-        and two to train on.
-    random_state : int, RandomState instance or None, default=None
-        Decides which classes are novel in which fold.
-
-    See Also
-    --------
-    NewPersonNovelClassSplit : New people and novel classes at once.
-
-    Notes
-    -----
-    The same people are on both sides: use `NewPersonNovelClassSplit` where a person will be
-    new as well. The split into base and novel classes is few-shot learning's own (Vinyals et
-    al., NeurIPS 2016); folds of them are ours.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stf2m_sk.model_selection import NovelClassSplit
-    >>> y = np.repeat(["awe", "calm", "joy", "rage"], 3)
-    >>> for train, test in NovelClassSplit(random_state=0).split(None, y):
-    ...     print(np.unique(y[train]), np.unique(y[test]))
-    ['calm' 'rage'] ['awe' 'joy']
-    ['awe' 'joy'] ['calm' 'rage']
-    """
-
-    def __init__(self, n_splits=2, *, random_state=None):
-        self.n_splits = n_splits
-        self.random_state = random_state
-
-    def _pairs(self, clips, generator):
-        for novel in _parts(clips.labels, self.n_splits, generator, "classes", least=2):
-            is_test = np.isin(clips.labels, novel)
-            yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
-
-
-class NewPersonNovelClassSplit(_FewShotFolds):
-    """New people with novel classes: every fold of people with every fold of classes.
-
-    Clips of a test person with a training class, and of a training person with a novel class,
-    are in neither side of the fold.
-
-    Parameters
-    ----------
-    n_person_splits : int, default=2
-        Folds of people.
-    n_class_splits : int, default=2
-        Folds of classes; each needs two novel classes.
-    random_state : int, RandomState instance or None, default=None
-        Decides both.
-
-    See Also
-    --------
-    NewPersonSplit, NovelClassSplit : One of the two at a time.
-
-    Notes
-    -----
-    Source: ours; the yardstick of this project holds out people and classes at once, too.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stf2m_sk.model_selection import NewPersonNovelClassSplit
-    >>> people = np.repeat(["ann", "bob"], 4)
-    >>> y = np.tile(["awe", "calm", "joy", "rage"], 2)
-    >>> splitter = NewPersonNovelClassSplit(random_state=0)
-    >>> for train, test in splitter.split(None, y, people):
-    ...     print(people[train], y[train], people[test], y[test])
-    ['bob' 'bob'] ['calm' 'rage'] ['ann' 'ann'] ['awe' 'joy']
-    ['bob' 'bob'] ['awe' 'joy'] ['ann' 'ann'] ['calm' 'rage']
-    ['ann' 'ann'] ['calm' 'rage'] ['bob' 'bob'] ['awe' 'joy']
-    ['ann' 'ann'] ['awe' 'joy'] ['bob' 'bob'] ['calm' 'rage']
-    """
-
-    def __init__(self, n_person_splits=2, n_class_splits=2, *, random_state=None):
-        self.n_person_splits = n_person_splits
-        self.n_class_splits = n_class_splits
-        self.random_state = random_state
-
-    @property
-    def n_splits(self) -> int:
-        """Number of folds."""
-        return self.n_person_splits * self.n_class_splits
-
-    def _pairs(self, clips, generator):
-        _check_groups(clips, type(self).__name__)
-        folds = _parts(clips.people, self.n_person_splits, generator, "people", least=1)
-        novel = _parts(clips.labels, self.n_class_splits, generator, "classes", least=2)
-        for people in folds:
-            is_new = np.isin(clips.people, people)
-            for classes in novel:
-                is_novel = np.isin(clips.labels, classes)
-                train, test = np.flatnonzero(~is_new & ~is_novel), np.flatnonzero(is_new & is_novel)
-                if not len(train) or not len(test):
-                    raise ValueError(
-                        f"the fold of people {plainly(people)} and classes "
-                        f"{plainly(classes)} has {len(train)} training and {len(test)} test "
-                        "clips. Ask for fewer folds, or leave out who lacks these classes."
-                    )
-                yield train, test
-
-
-def plainly(values: NDArray) -> list:
-    """Labels as Python's own types, for messages."""
-    return [plain(value) for value in values]
+    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+        """Number of folds; the arguments are ignored."""
+        return self.n_splits * (self.n_person_splits or 1)
 
 
 def _parts(
@@ -277,8 +127,3 @@ def _parts(
             f"{least} for each fold. Ask for fewer folds."
         )
     return [np.sort(part) for part in np.array_split(generator.permutation(distinct), n_splits)]
-
-
-def _check_groups(clips: Clips, name: str) -> None:
-    if clips.people is None:
-        raise ValueError(f"{name} needs to know who was recorded: pass groups.")

@@ -17,73 +17,15 @@ __all__ = ["as_rows", "count_clips", "modalities", "take_clips"]
 
 
 def count_clips(X: Any) -> int:
-    """Number of clips, without a look at the signals.
-
-    Parameters
-    ----------
-    X : Views, mapping of 3-D arrays, list of 3-D arrays, or anything with a length
-        Clips; see `stf2m_sk.views.as_views`.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If the modalities differ in their number of clips, or there is no modality.
-    TypeError
-        If X has no length.
-
-    Notes
-    -----
-    Source: ours.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stf2m_sk.model_selection._forms import count_clips
-    >>> count_clips({"eda": np.zeros((5, 1, 80)), "hr": np.zeros((5, 1, 10))})
-    5
-    """
-    signals = modalities(X)
-    if signals is None:
-        return _num_samples(X)
-    lengths = {len(signal) for signal in signals}
+    """Number of clips, without a look at the signals; ValueError where modalities differ in it."""
+    lengths = {_num_samples(signal) for signal in modalities(X) or [X]}
     if len(lengths) != 1:
-        raise ValueError(
-            f"the modalities of X have {sorted(lengths)} clips; expected at least one modality, "
-            "and the same number of clips in all"
-        )
+        raise ValueError(f"the modalities of X differ in their number of clips: {sorted(lengths)}")
     return lengths.pop()
 
 
 def take_clips(X: Any, rows: NDArray[np.intp]) -> Any:
-    """Some clips, in the form in which X is.
-
-    Parameters
-    ----------
-    X : as in `count_clips`
-        Clips.
-    rows : int array
-        Which.
-
-    Returns
-    -------
-    object
-        A copy of the type of X.
-
-    Notes
-    -----
-    Source: ours.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stf2m_sk.model_selection._forms import take_clips
-    >>> take_clips({"hr": np.arange(4.0).reshape(4, 1, 1)}, np.array([2]))
-    {'hr': array([[[2.]]])}
-    """
+    """Copy some clips, in the form in which X is."""
     if modalities(X) is None:
         return _safe_indexing(X, rows)
     if isinstance(X, Mapping):
@@ -99,19 +41,7 @@ def as_rows(X: Any) -> Any:
 
 
 def modalities(X: Any) -> list[Any] | None:
-    """The signals of a mapping or a list of modalities; None if X is in one piece.
-
-    Notes
-    -----
-    Source: ours.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stf2m_sk.model_selection._forms import modalities
-    >>> len(modalities({"eda": np.zeros((5, 1, 80)), "hr": np.zeros((5, 1, 10))}))
-    2
-    """
+    """The signals of a mapping or a list of modalities; None if X is in one piece."""
     if isinstance(X, Mapping) and not issparse(X):  # SciPy's dok_array is a mapping
         return list(X.values())
     is_list = isinstance(X, list | tuple) and len(X) > 0

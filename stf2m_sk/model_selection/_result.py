@@ -1,140 +1,243 @@
-"""What `few_shot_score` returns."""
+"""What `few_shot_score` and `compare_few_shot` return."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from itertools import combinations, product
 
-from stf2m_sk.model_selection._scoring import Metric
-from stf2m_sk.model_selection._summary import summarise
-from stf2m_sk.model_selection._table import Table
+import numpy as np
+import pandas as pd
+
+from stf2m_sk.model_selection._intervals import (
+    holm,
+    interval,
+    paired_p_value,
+    rank_biserial,
+    standardised_mean,
+)
+from stf2m_sk.model_selection._scoring import RECALL, Metric
 
 __all__ = ["FewShotResult"]
 
+_COLUMN = {"people": "person", "classes": "label", "folds": "fold"}
+_OF_CLASSES = "balanced_accuracy"  # the only metric that is a mean over classes: of recalls
+
 
 class FewShotResult:
-    """Scores of one classifier, a row for each episode.
+    """Scores of classifiers on the same episodes, as pandas frames.
 
     Attributes
     ----------
-    rows : Table
-        Columns: ``fold``, ``person`` (None without groups), ``draw``, ``shots``, ``n_way``,
-        ``n_support``, ``n_query``, ``support`` and ``query`` (int arrays, rows of X), one for
-        each metric, ``recall`` (dict of class to the share of its query clips predicted right),
-        ``n_unlabelled`` (unlabelled clips that the classifier was given), and ``fit_seconds``
-        (of the fold), ``adapt_seconds`` and ``predict_seconds``.
-    metrics : list of str
-        Names of the metrics.
+    rows : DataFrame
+        A row for each classifier, episode and metric: ``estimator``, ``fold``, ``person`` (None
+        without groups), ``draw``, ``shots``, ``metric``, ``label``, ``value``, ``support`` and
+        ``query`` (int arrays, rows of X), ``n_unlabelled`` (unlabelled clips that the classifier
+        was given), and ``fit_seconds`` (of the fold), ``adapt_seconds`` and ``predict_seconds``.
+        Rows of the metric "recall" hold the recall of the class in ``label``, which is None in
+        all others. ``rows.to_csv`` and ``rows.to_parquet`` save them.
+    estimators, metrics : list of str
+        Names, in the order in which they were given.
     unit : {"people", "classes", "folds"}
-        Over what `summary` takes its intervals.
+        Over what intervals and tests are taken.
     skipped : list
         Test people from whom no episode could be drawn (``on_few="shrink"``).
 
+    See Also
+    --------
+    stf2m_sk.inspection.ShotsDisplay : Draws it.
+
     Notes
     -----
-    Intervals are conditional on the fitted models: they say how well these fits would do on
+    Intervals and tests are conditional on the fitted models: they say how these fits would do on
     other people, not how much another fit would differ.
     """
 
     def __init__(
-        self,
-        rows: list[dict[str, Any]],
-        *,
-        metrics: Mapping[str, Metric],
-        unit: str,
-        skipped: list,
+        self, rows: pd.DataFrame, metrics: dict[str, Metric], unit: str, skipped: list
     ) -> None:
-        self.rows = Table(rows, "Few-shot episodes")
+        self.rows = rows
+        self.estimators = list(rows["estimator"].unique())
         self.metrics = list(metrics)
         self.unit = unit
         self.skipped = list(skipped)
-        inside = {name for name, metric in metrics.items() if metric.is_proportion}
-        self._proportions = {"balanced_accuracy", *inside}
+        self._metrics = dict(metrics)
 
-    def summary(
-        self,
-        *,
-        over: str | None = None,
-        method: str = "t",
-        confidence: float = 0.95,
-        n_resamples: int = 9999,
-        seed: int = 0,
-    ) -> Table:
-        """Mean and interval for each metric and number of shots.
-
-        Parameters
-        ----------
-        over : {"people", "classes", "folds"}, default=None
-            The unit whose episodes are averaged first; None for `unit`. Over classes there is
-            balanced accuracy only, the mean of their recalls; see other metrics over folds.
-        method : {"t", "studentised"}, default="t"
-            Student's t, or the studentised bootstrap for at least 6 units.
-        confidence : float, default=0.95
-            Level of the intervals.
-        n_resamples, seed : int
-            Of the bootstrap.
-
-        Returns
-        -------
-        Table
-            Columns ``metric``, ``shots``, ``mean``, ``low``, ``high``, the number of units and
-            ``n_episodes``. A single unit has no interval (NaN). Intervals of metrics that are
-            between 0 and 1 are cut there; those of other callables than the package's own, and
-            of differences, are not.
-
-        Raises
-        ------
-        ValueError
-            If an option is not known, or `over` is "people" where groups were not given.
-        """
-        over = self.unit if over is None else over
-        if over == "people" and self.rows[0]["person"] is None:
-            raise ValueError(
-                "over='people' was given, but groups were not given; use over='folds'."
-            )
-        metrics = ["balanced_accuracy"] if over == "classes" else self.metrics
-        how = {"confidence": confidence, "method": method, "n_resamples": n_resamples, "seed": seed}
-        title = f"Mean over {over} with {confidence:.0%} interval ({method})"
-        rows = summarise(self.rows.rows, metrics, over, proportions=self._proportions, **how)
-        return Table(rows, title)
-
-    def to_frame(self):
-        """All episodes as a `pandas.DataFrame`.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not there.
-        """
-        return self.rows.to_frame()
-
-    def plot(self, metric: str | None = None, *, ax=None):
-        """Draw mean and interval over the number of shots, and each unit as a faint line.
+    def units(self, metric: str | None = None, *, over: str | None = None) -> pd.DataFrame:
+        """Mean of each unit, its episodes averaged first.
 
         Parameters
         ----------
         metric : str, default=None
-            None for the first metric.
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            One of `metrics`; None for the first.
+        over : {"people", "classes", "folds"}, default=None
+            The unit; None for `unit`. Over classes there is balanced accuracy only, the mean of
+            their recalls.
 
         Returns
         -------
-        matplotlib Axes
+        DataFrame
+            A column for each classifier; the index holds shots and units.
 
         Raises
         ------
-        ImportError
-            If matplotlib is not there.
         ValueError
-            If the metric was not scored over `unit`.
+            If a name is not known, `over` is "people" without groups, or the metric is no mean
+            over classes.
         """
-        from stf2m_sk.model_selection._plots import plot_shots
+        metric = self.metrics[0] if metric is None else metric
+        over = self._over(metric, over)
+        rows = self.rows[self.rows["metric"] == (RECALL if over == "classes" else metric)]
+        means = rows.groupby(["shots", _COLUMN[over], "estimator"], sort=False)["value"].mean()
+        return means.unstack("estimator")[self.estimators]
 
-        return plot_shots({"": self}, metric, ax=ax)
+    def summary(self, *, over: str | None = None, confidence: float = 0.95) -> pd.DataFrame:
+        """Mean and Student's t interval for each classifier, metric and number of shots.
+
+        Parameters
+        ----------
+        over : {"people", "classes", "folds"}, default=None
+            As in `units`.
+        confidence : float, default=0.95
+            Level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``estimator``, ``metric``, ``shots``, ``mean``, ``low``, ``high``, the number
+            of units and ``n_episodes``. A single unit has no interval (NaN). Intervals of metrics
+            that are between 0 and 1 are cut there; those of other callables are not.
+
+        Raises
+        ------
+        ValueError
+            As `units`, or if the level is not between 0 and 1.
+        """
+        is_over_classes = (self.unit if over is None else over) == "classes"
+        metrics = [_OF_CLASSES] if is_over_classes else self.metrics
+        means = {metric: list(self._by_shots(metric, over)) for metric in metrics}
+        scored = self.rows[self.rows["metric"] == self.metrics[0]]
+        n_episodes = scored.groupby("shots").size() // len(self.estimators)
+        rows = []
+        for name, metric in product(self.estimators, metrics):
+            for shots, own in means[metric]:
+                low, high = interval(own[name], confidence)
+                if is_over_classes or self._metrics[metric].is_proportion:
+                    low, high = np.clip([low, high], 0.0, 1.0)
+                row = {"estimator": name, "metric": metric, "shots": shots}
+                row |= {"mean": own[name].mean(), "low": low, "high": high}
+                row[f"n_{self._over(metric, over)}"] = len(own)
+                rows.append(row | {"n_episodes": n_episodes[shots]})
+        return pd.DataFrame(rows)
+
+    def differences(
+        self,
+        metric: str | None = None,
+        *,
+        reference: str | None = None,
+        confidence: float = 0.95,
+    ) -> pd.DataFrame:
+        """Paired differences, first minus second, for each pair and number of shots.
+
+        Parameters
+        ----------
+        metric : str, default=None
+            None for the first.
+        reference : str, default=None
+            Compare only this classifier with each other one; None compares all pairs.
+        confidence : float, default=0.95
+            Level of the intervals, each for itself: not corrected for their number.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``metric``, ``shots``, ``first``, ``second``, ``difference``, ``low``,
+            ``high``, the number of units, ``p`` (Wilcoxon's signed-rank test over people),
+            ``p_holm`` (Holm's correction over all rows), ``cohen_d`` (mean of the differences in
+            units of their standard deviation) and ``rank_biserial`` (-1 to 1). No test is claimed
+            (NaN) under 6 people, where even the clearest is not below 0.05, nor over classes or
+            folds, which are not independent.
+
+        Raises
+        ------
+        ValueError
+            If there is one classifier only, or a name is not known.
+        """
+        metric = self.metrics[0] if metric is None else metric
+        rows = []
+        for shots, own in self._by_shots(metric):
+            for first, second in self._pairs(reference):
+                values = (own[first] - own[second]).to_numpy()
+                low, high = interval(values, confidence)
+                row = {"metric": metric, "shots": shots, "first": first, "second": second}
+                row |= {"difference": values.mean(), "low": low, "high": high}
+                row[f"n_{self._over(metric, None)}"] = len(values)
+                row["p"] = paired_p_value(values) if self.unit == "people" else np.nan
+                row |= {"p_holm": np.nan, "cohen_d": standardised_mean(values)}
+                rows.append(row | {"rank_biserial": rank_biserial(values)})
+        frame = pd.DataFrame(rows)
+        return frame.assign(p_holm=holm(frame["p"]))
+
+    def ranking(self, metric: str | None = None) -> pd.DataFrame:
+        """The classifiers in the order of their mean rank over units, for each number of shots.
+
+        Parameters
+        ----------
+        metric : str, default=None
+            None for the first.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``metric``, ``shots``, ``estimator``, ``mean_rank`` (1 is best; ties share
+            their ranks) and ``mean``.
+
+        Raises
+        ------
+        ValueError
+            As `units`.
+        """
+        metric = self.metrics[0] if metric is None else metric
+        frames = []
+        for shots, own in self._by_shots(metric):
+            ascending = not self._metrics[metric].greater_is_better
+            ranks = own.round(12).rank(axis=1, ascending=ascending).mean()
+            frame = pd.DataFrame({"mean_rank": ranks, "mean": own.mean()}).rename_axis("estimator")
+            frame = frame.sort_values("mean_rank", kind="stable").reset_index()
+            frames.append(pd.DataFrame({"metric": metric, "shots": shots}, frame.index).join(frame))
+        return pd.concat(frames, ignore_index=True)
 
     def __repr__(self) -> str:
-        return repr(self.summary())
+        return f"Mean over {self.unit} with 95 % interval\n{self.summary().round(3).to_string()}"
 
     def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
+        return self.summary().round(3).to_html()
+
+    def _by_shots(self, metric: str, over: str | None = None) -> Iterator:
+        for shots, own in self.units(metric, over=over).groupby(level="shots"):
+            yield shots, own.droplevel("shots")
+
+    def _over(self, metric: str, over: str | None) -> str:
+        """The unit; folds where there are no people and the metric is no mean over classes."""
+        if over is None:
+            of_folds = self.unit == "classes" and metric != _OF_CLASSES
+            over = "folds" if of_folds else self.unit
+        if over not in _COLUMN:
+            raise ValueError(f"over={over!r}, but it must be one of {list(_COLUMN)}.")
+        if over == "people" and self.rows["person"].isna().all():
+            raise ValueError("over='people' needs groups, which were not given; use over='folds'.")
+        if over == "classes" and metric != _OF_CLASSES:
+            raise ValueError(
+                f"{metric!r} is no mean over classes, as only {_OF_CLASSES!r} is; use over='folds'."
+            )
+        if over != "classes" and metric not in self._metrics:
+            raise ValueError(f"metric={metric!r} was not scored; there are {self.metrics}.")
+        return over
+
+    def _pairs(self, reference: str | None) -> list[tuple[str, str]]:
+        if len(self.estimators) < 2:
+            raise ValueError("there is one classifier only; use compare_few_shot with several.")
+        if reference is None:
+            return list(combinations(self.estimators, 2))
+        if reference not in self.estimators:
+            raise ValueError(f"reference={reference!r}, but it must be one of {self.estimators}.")
+        return [(reference, name) for name in self.estimators if name != reference]

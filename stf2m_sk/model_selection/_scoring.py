@@ -12,89 +12,42 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.metaestimators import available_if
 
-from stf2m_sk.model_selection._metrics import LOWER_IS_BETTER, METRICS, is_proportion
+from stf2m_sk.metrics._probabilities import LOWER_IS_BETTER, METRICS
 
-__all__ = ["Metric", "Prediction", "read_scoring"]
+__all__ = ["RECALL", "Metric", "Prediction", "read_scoring"]
 
+RECALL = "recall"  # the metric of the rows that hold the recall of one class
 _OF_LABELS = frozenset({"accuracy", "balanced_accuracy", "f1_macro"})
+# How names of scikit-learn's scorers begin whose values are between 0 and 1.
+_PROPORTIONS = (
+    "accuracy", "average_precision", "balanced_accuracy", "f1", "jaccard", "precision", "recall",
+    "roc_auc", "top_k", "top_2", "expected_calibration_error",
+)  # fmt: skip
 
 
 class Prediction(NamedTuple):
-    """What a classifier predicts of the query of an episode.
-
-    Attributes
-    ----------
-    labels : array of shape (n_query,)
-        Predicted labels.
-    classes : array of shape (n_classes,)
-        Columns of `probabilities` and `decision`.
-    probabilities : array of shape (n_query, n_classes) or None
-        None where the classifier gives none.
-    decision : array of shape (n_query, n_classes) or (n_query,), or None
-        The decision function of a classifier without probabilities.
-    adapt_seconds, predict_seconds : float
-        Time taken; what the episodes of a fold share is divided evenly.
-    n_unlabelled : int
-        Unlabelled clips that the classifier was given.
-    """
+    """What a classifier predicts of the query of an episode, and the seconds it took."""
 
     labels: NDArray
-    classes: NDArray
+    classes: NDArray  # columns of the next two
     probabilities: NDArray | None
-    decision: NDArray | None
-    adapt_seconds: float
-    predict_seconds: float
-    n_unlabelled: int = 0
+    decision: NDArray | None  # of a classifier without probabilities
+    adapt_seconds: float = 0.0
+    predict_seconds: float = 0.0  # with a share of what the episodes of a fold share
+    n_unlabelled: int = 0  # unlabelled clips that the classifier was given
 
 
 class Metric(NamedTuple):
-    """A metric of the predictions of an episode.
-
-    Attributes
-    ----------
-    score : callable
-        From (prediction, rows of the query, true labels) to a float.
-    greater_is_better : bool
-        Which way the metric points.
-    source : str, Mapping entry or callable
-        As given; by it a cache tells metrics apart.
-    is_proportion : bool
-        Whether its values are between 0 and 1, and so are the ends of its intervals.
-    """
+    """From (prediction, rows of the query, true labels) to a float, and what is known of it."""
 
     score: Callable[[Prediction, NDArray, NDArray], float]
     greater_is_better: bool
-    source: Any
-    is_proportion: bool = False
+    is_proportion: bool  # between 0 and 1, and so are the ends of its intervals
+    source: Any  # as given
 
 
 def read_scoring(scoring: Any) -> dict[str, Metric]:
-    """Metrics by name.
-
-    Parameters
-    ----------
-    scoring : str, callable, list or tuple of str, or dict
-        Names of `METRICS` come first, then those of scikit-learn's scorers. A callable is either
-        what `sklearn.metrics.make_scorer` returns, or ``metric(y_true, probabilities, classes)
-        -> float`` with greater being better. A dict names them.
-
-    Returns
-    -------
-    dict of str to Metric
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or stands twice, or there is none.
-    TypeError
-        If it is none of these.
-
-    Examples
-    --------
-    >>> from stf2m_sk.model_selection._scoring import read_scoring
-    >>> list(read_scoring(["balanced_accuracy", "neg_brier_score"]))
-    ['balanced_accuracy', 'neg_brier_score']
-    """
+    """Metrics by name; ValueError or TypeError for what is none. See `few_shot_score`."""
     if isinstance(scoring, Mapping):
         named = dict(scoring)
     elif isinstance(scoring, str):
@@ -111,40 +64,43 @@ def read_scoring(scoring: Any) -> dict[str, Metric]:
         )
     if not named:
         raise ValueError("scoring is empty; give at least one metric, such as 'balanced_accuracy'.")
+    if RECALL in named:
+        raise ValueError(
+            f"{RECALL!r} is the name of the rows of single classes; rename the metric."
+        )
     return {str(name): _metric(source) for name, source in named.items()}
 
 
 def _metric(source: Any) -> Metric:
-    inside = is_proportion(source)
-    if isinstance(source, str) and source in METRICS:
-        score = _of_episode(METRICS[source], source)
-        return Metric(score, source not in LOWER_IS_BETTER, source, inside)
-    if isinstance(source, str) and source not in get_scorer_names():
+    if isinstance(source, str) and source not in METRICS and source not in get_scorer_names():
         raise ValueError(
             f"{source!r} is no metric. Give one of {sorted(METRICS)}, or a name from "
             "sklearn.metrics.get_scorer_names()."
         )
-    if isinstance(source, str | _BaseScorer):
+    if not isinstance(source, str) and not callable(source):
+        raise TypeError(f"{source!r} is no metric: expected a name or a callable.")
+    is_name = isinstance(source, str)
+    if is_name and source in METRICS:
+        score = _of_episode(METRICS[source], source)
+    elif isinstance(source, str | _BaseScorer):
         score = _of_scorer(check_scoring(_Predicted(), scoring=source))
-        return Metric(score, True, source, inside)
-    if callable(source):
+    else:
         score = _of_episode(source, getattr(source, "__name__", repr(source)))
-        return Metric(score, True, source, inside)
-    raise TypeError(f"{source!r} is no metric: expected a name or a callable.")
+    inside = is_name and source.startswith(_PROPORTIONS)
+    return Metric(score, not (is_name and source in LOWER_IS_BETTER), inside, source)
 
 
 def _of_episode(function: Callable, name: str) -> Callable[[Prediction, NDArray, NDArray], float]:
     def score(prediction: Prediction, query: NDArray, y_true: NDArray) -> float:
-        probabilities = prediction.probabilities
         if name in _OF_LABELS:  # by what `predict` says, which need not be the most probable
             classes = np.union1d(prediction.classes, prediction.labels)
             return float(function(y_true, (prediction.labels[:, None] == classes) * 1.0, classes))
-        if probabilities is None:
+        if prediction.probabilities is None:
             raise ValueError(
                 f"the metric {name!r} needs probabilities, but the classifier has no "
                 "predict_proba. Calibrate it, or choose a metric of labels."
             )
-        return float(function(y_true, probabilities, prediction.classes))
+        return float(function(y_true, prediction.probabilities, prediction.classes))
 
     return score
 

@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from stf2m_sk.metrics._probabilities import METRICS
 from stf2m_sk.model_selection._forms import take_clips
-from stf2m_sk.model_selection._metrics import METRICS
 from stf2m_sk.model_selection.leakage._result import Leak
 
 __all__ = ["Judge", "worth_of_rows", "worth_of_scaler"]

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from stf2m_sk.metrics._probabilities import LOWER_IS_BETTER, METRICS
 from stf2m_sk.model_selection._clips import check_per_clip
 from stf2m_sk.model_selection._forms import count_clips, take_clips
-from stf2m_sk.model_selection._metrics import LOWER_IS_BETTER, METRICS
 from stf2m_sk.model_selection.leakage._checks import ROW_CHECKS, Clips, Split, why_not_checked
 from stf2m_sk.model_selection.leakage._duplicates import count_independent, flatten
 from stf2m_sk.model_selection.leakage._effect import Judge, worth_of_rows, worth_of_scaler
