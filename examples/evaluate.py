@@ -2,15 +2,16 @@
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.datasets import load_stress
 from stf2m_sk.model_selection import (
+    FewShotProtocol,
     MajorityControl,
     NearestInTimeControl,
-    NewPersonSplit,
     ShuffledLabels,
     compare_few_shot,
     leakage_report,
@@ -25,7 +26,8 @@ def mean_and_deviation(views):
 
 
 stress = load_stress()
-folds = NewPersonSplit(n_splits=2, random_state=0)  # 20 people, each new in one of the folds
+# 20 people, each new in one of the folds
+folds = GroupKFold(n_splits=2, shuffle=True, random_state=0)
 ours = STF2MClassifier(random_state=0)
 forest = RandomForestClassifier(class_weight="balanced", random_state=0)
 comparison = compare_few_shot(
@@ -40,17 +42,15 @@ comparison = compare_few_shot(
     stress.views,
     stress.target,
     groups=stress.groups,
-    n_shot=(0, 4),
-    n_draws=2,
+    protocol=FewShotProtocol(
+        shots=(0, 4), draws=2, on_few="shrink", unlabelled=("+ unlabelled",), random_state=0
+    ),
     cv=folds,
-    on_few="shrink",
-    unlabelled=["+ unlabelled"],
-    random_state=0,
-    verbose=1,
 )
-print(comparison.summary())
+print(comparison.summary().round(3).to_string(index=False))
 print()
-print(comparison.differences(reference="ST-F2M"))
+differences = comparison.differences(reference="ST-F2M")
+print(differences.round(3).to_string(index=False))
 print()
 splits = folds.split(stress.views, stress.target, stress.groups)
 print(leakage_report(stress.views, stress.target, splits=splits, groups=stress.groups))

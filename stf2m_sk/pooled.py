@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
@@ -172,5 +171,7 @@ def _joined(parts: list[Any]) -> Any:
     if sparse.issparse(parts[0]):
         return sparse.vstack(parts, format="csr")
     if hasattr(parts[0], "iloc"):
-        return pd.concat(parts)
+        from pandas import concat  # only frames need it, and the package loads without
+
+        return concat(parts)
     return np.concatenate(parts)

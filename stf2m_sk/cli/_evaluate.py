@@ -15,7 +15,8 @@ from stf2m_sk.cli._running import reported
 from stf2m_sk.demo.peers import Peer
 from stf2m_sk.demo.report import explain, format_table, results_of
 from stf2m_sk.model_selection import (
-    FewShotComparison,
+    FewShotProtocol,
+    FewShotResult,
     MajorityControl,
     NearestInTimeControl,
     compare_few_shot,
@@ -98,20 +99,21 @@ def _peers(classifier: STF2MClassifier) -> list[Peer]:
     ]
 
 
-def _compare(peers: list[Peer], clips: Bunch, given: argparse.Namespace) -> FewShotComparison:
+def _compare(peers: list[Peer], clips: Bunch, given: argparse.Namespace) -> FewShotResult:
     return compare_few_shot(
         {peer.name: peer.classifier for peer in peers},
         clips.views,
         clips.target,
         groups=clips.groups,
-        times=_one_after_another(clips.times, clips.contexts),
-        n_shot=given.shots,
-        n_draws=_N_DRAWS,
-        gap=2 * given.window,  # between starts: a window of time lies between the two sides
-        on_few="shrink",
-        unlabelled=[_UNLABELLED],
-        random_state=given.seed,
-        verbose=1,
+        protocol=FewShotProtocol(
+            shots=given.shots,
+            draws=_N_DRAWS,
+            times=_one_after_another(clips.times, clips.contexts),
+            gap=2 * given.window,  # between starts: a window of time lies between the two sides
+            on_few="shrink",
+            unlabelled=(_UNLABELLED,),
+            random_state=given.seed,
+        ),
     )
 
 
@@ -132,18 +134,13 @@ def _one_after_another(times: NDArray[np.float64], recordings: NDArray) -> NDArr
     return starts
 
 
-def _beside_time(comparison: FewShotComparison) -> str:
+def _beside_time(comparison: FewShotResult) -> str:
     """By how much the model is above the control that sees no signal, person by person."""
     lines = []
-    for row in comparison.differences(reference=_TIME):
-        names = {row["first"], row["second"]}
-        if row["shots"] and _UNLABELLED in names:
-            sign = 1 if row["first"] == _UNLABELLED else -1
-            low, high = sorted((sign * row["low"], sign * row["high"]))
-            lines.append(
-                f"  {row['shots']} labelled: {sign * row['difference']:+.2f} [{low:+.2f}, "
-                f"{high:+.2f}]"
-            )
+    for row in comparison.differences(reference=_TIME).itertuples(index=False):
+        if row.shots and row.second == _UNLABELLED:
+            ends = f"[{-row.high:+.2f}, {-row.low:+.2f}]"
+            lines.append(f"  {row.shots} labelled: {-row.difference:+.2f} {ends}")
     if not lines:
         return ""
     return "\n".join([f"{_UNLABELLED} above {_TIME}, person by person:", *lines, ""])

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from stf2m_sk.model_selection import NewPersonSplit
+from sklearn.model_selection import GroupShuffleSplit
 
 __all__ = ["N_DRAWS", "SHOTS", "PeopleSplit", "split_people"]
 
@@ -76,8 +75,8 @@ def split_people(target: NDArray, groups: NDArray, *, seed: int) -> PeopleSplit:
             f"of each of 2 labels, but the demo needs {_FEWEST_PEOPLE}: 2 to train on and 2 new"
         )
     rows = np.flatnonzero(np.isin(groups, people[is_usable]))
-    folds = NewPersonSplit(min(4, n_usable // 2), random_state=seed)
-    train, test = next(folds.split(None, target[rows], groups[rows]))
+    draw = GroupShuffleSplit(1, test_size=max(2, n_usable // 4), random_state=seed)
+    train, test = next(draw.split(rows, groups=groups[rows]))
     train, test = rows[train], rows[test]
     return PeopleSplit(train, test, np.unique(groups[test]), people[~is_usable])
 

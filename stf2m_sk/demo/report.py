@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import NamedTuple
 
 from stf2m_sk.demo.peers import Peer
-from stf2m_sk.model_selection import FewShotComparison
+from stf2m_sk.model_selection import FewShotResult
 
 __all__ = ["Interval", "Results", "explain", "format_table", "hanging", "results_of"]
 
@@ -34,14 +34,12 @@ class Interval(NamedTuple):
     n: int
 
 
-def results_of(
-    comparison: FewShotComparison, peers: Sequence[Peer]
-) -> dict[tuple[str, int], Interval]:
+def results_of(comparison: FewShotResult, peers: Sequence[Peer]) -> dict[tuple[str, int], Interval]:
     """Balanced accuracy over people, for the table and the figure.
 
     Parameters
     ----------
-    comparison : FewShotComparison
+    comparison : FewShotResult
         Of the peers.
     peers : sequence of Peer
         Those that need support have no result without it.
@@ -52,11 +50,9 @@ def results_of(
     """
     needy = {peer.name for peer in peers if peer.needs_support}
     return {
-        (row["estimator"], row["shots"]): Interval(
-            row["mean"], row["low"], row["high"], row["n_people"]
-        )
-        for row in comparison.summary()
-        if row["shots"] or row["estimator"] not in needy
+        (row.estimator, row.shots): Interval(row.mean, row.low, row.high, row.n_people)
+        for row in comparison.summary().itertuples(index=False)
+        if row.shots or row.estimator not in needy
     }
 
 

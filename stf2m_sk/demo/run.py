@@ -14,7 +14,7 @@ from stf2m_sk.demo.peers import MODEL, UNLABELLED, Peer, make_peers
 from stf2m_sk.demo.protocol import N_DRAWS, SHOTS, PeopleSplit, split_people
 from stf2m_sk.demo.recording import Recording, bundled_recording, own_recording
 from stf2m_sk.demo.report import Results, explain, format_table, hanging, results_of
-from stf2m_sk.model_selection import FewShotComparison, compare_few_shot
+from stf2m_sk.model_selection import FewShotProtocol, FewShotResult, compare_few_shot
 
 __all__ = ["compare", "median_person", "prepare", "run"]
 
@@ -117,7 +117,7 @@ def run(
 
 def compare(
     peers: Sequence[Peer], recording: Recording, split: PeopleSplit, *, seed: int
-) -> FewShotComparison:
+) -> FewShotResult:
     """Score all peers on the same episodes of the new people.
 
     Parameters
@@ -133,24 +133,26 @@ def compare(
 
     Returns
     -------
-    FewShotComparison
+    FewShotResult
     """
     return compare_few_shot(
         {peer.name: peer.classifier for peer in peers},
         recording.views,
         recording.target,
         groups=recording.groups,
-        n_shot=SHOTS,
         cv=[(split.train, split.test)],
-        n_draws=N_DRAWS,
-        on_few="shrink",
-        unlabelled=[UNLABELLED],
-        random_state=seed,
+        protocol=FewShotProtocol(
+            shots=SHOTS,
+            draws=N_DRAWS,
+            on_few="shrink",
+            unlabelled=(UNLABELLED,),
+            random_state=seed,
+        ),
     )
 
 
 def median_person(
-    classifier: STF2MClassifier, recording: Recording, comparison: FewShotComparison
+    classifier: STF2MClassifier, recording: Recording, comparison: FewShotResult
 ) -> Timeline:
     """Predict all clips of the person in the middle, after the most labelled clips.
 
@@ -160,7 +162,7 @@ def median_person(
         Fitted.
     recording : Recording
         Clips, labels and people.
-    comparison : FewShotComparison
+    comparison : FewShotResult
         The person's mean score is the median of all; of two in the middle, the lower. The
         person's first draw is taken.
 
@@ -170,14 +172,10 @@ def median_person(
         For `stf2m_sk.demo.figures.draw_timeline`.
     """
     shots = SHOTS[-1]
-    episodes = comparison.rows.where(estimator=MODEL, shots=shots)
-    scores: dict[object, list[float]] = {}
-    for row in episodes:
-        scores.setdefault(row["person"], []).append(row["balanced_accuracy"])
-    means = {person: np.mean(own) for person, own in scores.items()}
-    person = sorted(means, key=means.__getitem__)[(len(means) - 1) // 2]
-    first = episodes.where(person=person)[0]
-    support, query = first["support"], first["query"]
+    means = comparison.units()[MODEL][shots].sort_values(kind="stable")
+    person = means.index[(len(means) - 1) // 2]
+    rows = comparison.rows.query("estimator == @MODEL and shots == @shots and person == @person")
+    support, query = rows.iloc[0][["support", "query"]]
     rows = np.flatnonzero(recording.groups == person)
     labels = recording.target[support]
     personal = classifier.adapt(recording.views[support], labels, classes=np.unique(labels))

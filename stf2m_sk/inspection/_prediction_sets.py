@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.model_selection import GroupKFold
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from stf2m_sk._validation import check_groups, check_labels
 from stf2m_sk.inspection._coverage import covering_threshold
-from stf2m_sk.model_selection import EpisodeSplit, NewPersonSplit
+from stf2m_sk.model_selection import EpisodeSplit, FewShotProtocol
 from stf2m_sk.views import Views, as_views
 
 __all__ = ["CoverageError", "PredictionSets"]
@@ -131,7 +132,7 @@ class PredictionSets(MetaEstimatorMixin, BaseEstimator):
         groups : array-like of shape (n_clips,)
             Person of each clip.
         contexts, times : array-like of shape (n_clips,), default=None
-            As in `EpisodeSplit`: labelled clips share no context with those they are judged by,
+            As in `FewShotProtocol`: labelled clips share no context with those they are judged by,
             or come earlier.
 
         Returns
@@ -255,9 +256,9 @@ class PredictionSets(MetaEstimatorMixin, BaseEstimator):
     def _left_out(self, views, labels, people, more) -> dict[Any, NDArray[np.float64]]:
         """Nonconformity of each person's clips, by classifiers of other people."""
         n_folds = min(self.cv, len(np.unique(people)))
-        folds = NewPersonSplit(n_folds, random_state=self.random_state)
+        folds = GroupKFold(n_folds, shuffle=True, random_state=self.random_state)
         scores: dict[Any, list[NDArray]] = {}
-        for train, test in folds.split(None, labels, people):
+        for train, test in folds.split(labels, labels, people):
             classifier = clone(self.estimator)
             classifier = classifier.fit(views[train], labels[train], groups=people[train])
             own = {name: values[test] for name, values in more.items()}
@@ -275,13 +276,11 @@ class PredictionSets(MetaEstimatorMixin, BaseEstimator):
                 own = people == person
                 yield person, _nonconformity(classifier, views[own], labels[own])
             return
-        episodes = EpisodeSplit(
-            n_shot=self.n_shots,
-            n_episodes=_EPISODES * len(np.unique(people)),
-            on_few="shrink",
-            random_state=self.random_state,
+        protocol = FewShotProtocol(
+            shots=self.n_shots, on_few="shrink", random_state=self.random_state, **more
         )
-        for episode in episodes.episodes(views, labels, people, **more):
+        episodes = EpisodeSplit(protocol, n_episodes=_EPISODES * len(np.unique(people)))
+        for episode in episodes.episodes(views, labels, people):
             adapted = classifier.adapt(views[episode.support], labels[episode.support])
             query = episode.query
             yield episode.person, _nonconformity(adapted, views[query], labels[query])

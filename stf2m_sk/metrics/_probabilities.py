@@ -164,7 +164,8 @@ def read_shares(values: ArrayLike, name: str, *, rounding: float = _ROUNDING) ->
         first = int(np.flatnonzero(wrong)[0])
         raise ValueError(
             f"{name} of {wrong.sum()} clip(s) are no distribution, the first is clip {first} with "
-            f"{rows[first].tolist()}; expected values of at least 0 that sum to 1"
+            f"{rows[first].tolist()}; expected values of at least 0 that "
+            f"{'sum to 1' if np.isfinite(rounding) else 'are not all 0'}"
         )
     return rows / total
 

@@ -244,7 +244,12 @@ def _split(X: Any, clips: Clips, cv: Any, seed: int) -> Iterable:
                 f"cv={cv!r} stands for folds of new people, but groups are not given. Pass groups, "
                 "or a splitter as cv, such as NovelClassSplit()."
             )
-        n_folds = min(_FOLDS, len(np.unique(clips.groups))) if cv is None else cv
+        n_people = len(np.unique(clips.groups))
+        n_folds = max(2, min(_FOLDS, n_people)) if cv is None else cv
+        if n_people < n_folds:
+            raise ValueError(
+                f"there are {n_people} people, but {n_folds} folds of new people need {n_folds}."
+            )
         cv = GroupKFold(n_folds, shuffle=True, random_state=seed)
     cv = check_cv(cv)
     known = signature(cv.split).parameters

@@ -9,7 +9,7 @@ import pytest
 
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.cli import _evaluate, main
-from stf2m_sk.model_selection import NearestInTimeControl, compare_few_shot
+from stf2m_sk.model_selection import FewShotProtocol, NearestInTimeControl, compare_few_shot
 from stf2m_sk.recordings import cut, read_annotations, read_csv
 
 EVALUATE = "evaluate recordings labels.csv --window 10 --networks 0"
@@ -40,11 +40,9 @@ def comparison(_home):
         clips.views,
         clips.target,
         groups=clips.groups,
-        times=clips.times[:, 0],
-        gap=20,
-        n_shot=(0, 2),
-        on_few="shrink",
-        random_state=0,
+        protocol=FewShotProtocol(
+            shots=(0, 2), times=clips.times[:, 0], gap=20, on_few="shrink", random_state=0
+        ),
     )
 
 
@@ -58,9 +56,9 @@ def cells(said, name):
 @pytest.mark.parametrize("name", ["STF2M", "nearest in time"])
 def test_table_is_the_comparison(said, comparison, name):
     expected = {
-        row["shots"]: (row["mean"], row["low"], row["high"])
-        for row in comparison.summary()
-        if row["estimator"] == name
+        row.shots: (row.mean, row.low, row.high)
+        for row in comparison.summary().itertuples(index=False)
+        if row.estimator == name
     }
     zero, two = cells(said, name)
     assert two == pytest.approx(expected[2], abs=0.0051)
@@ -89,8 +87,8 @@ def test_recordings_of_a_person_that_begin_at_zero_follow_each_other(
     columns = ["recording", "person", "start", "end", "label"]
     table(home / "labels.csv", columns, [(row[0], person[row[0]], *row[1:]) for row in rows])
 
-    def asked(*_, groups, times, gap, **__):
-        own = np.sort(times[groups == "A"])
+    def asked(*_, groups, protocol):
+        own, gap = np.sort(protocol.times[groups == "A"]), protocol.gap
         raise ValueError(f"{len(own)} clips, {np.unique(np.diff(own))} s apart, gap {gap:g} s")
 
     monkeypatch.setattr(_evaluate, "compare_few_shot", asked)
@@ -101,7 +99,9 @@ def test_too_few_people(home, refused):
     lines = (home / "labels.csv").read_text().splitlines(keepends=True)
     kept = [lines[0], *(line for line in lines if line.startswith("ann"))]
     (home / "labels.csv").write_text("".join(kept))
-    assert "1 folds of people were requested" in refused(f"{EVALUATE} --shots 1")
+    assert "there are 1 people, but 2 folds of new people need 2" in refused(
+        f"{EVALUATE} --shots 1"
+    )
 
 
 def test_shots(refused):

@@ -7,7 +7,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from stf2m_sk.demo.peers import Peer
 from stf2m_sk.demo.report import Interval, explain, format_table, results_of
-from stf2m_sk.model_selection import compare_few_shot
+from stf2m_sk.model_selection import FewShotProtocol, compare_few_shot
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,8 @@ def comparison():
         X,
         y,
         groups=np.repeat(np.arange(6), 16),
-        n_shot=(0, 2),
+        protocol=FewShotProtocol(shots=(0, 2), random_state=0),
         cv=2,
-        random_state=0,
     )
 
 
@@ -30,8 +29,9 @@ class TestResults:
     def test_draws_are_averaged_within_each_person_first(self, comparison):
         results = results_of(comparison, [])
         assert set(results) == {(name, k) for name in ("one", "other") for k in (0, 2)}
-        rows = comparison.rows.where(estimator="one", shots=2)
-        means = [np.mean(rows.where(person=p)["balanced_accuracy"]) for p in range(6)]
+        asked = "estimator == 'one' and shots == 2 and metric == 'balanced_accuracy'"
+        rows = comparison.rows.query(asked)
+        means = [rows[rows["person"] == p]["value"].mean() for p in range(6)]
         low, high = stats.t.interval(0.95, 5, np.mean(means), stats.sem(means))
         expected = np.mean(means), low, min(high, 1.0), 6
         assert tuple(results["one", 2]) == pytest.approx(expected)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
@@ -21,8 +22,7 @@ from stf2m_sk.demo.peers import MODEL, UNLABELLED, Peer
 from stf2m_sk.demo.protocol import PeopleSplit
 from stf2m_sk.demo.recording import Recording
 from stf2m_sk.demo.run import compare, median_person, prepare
-from stf2m_sk.model_selection import MajorityControl
-from stf2m_sk.model_selection._table import Table
+from stf2m_sk.model_selection import FewShotResult, MajorityControl
 from stf2m_sk.views import Views
 
 TINY = {"n_networks": 0, "n_kernels": 8, "n_patterns": 8, "n_threads": 1}
@@ -116,7 +116,9 @@ class TestWhole:
             each = [own[target[own] == label] for label in np.unique(target)]
             side = np.concatenate([rows[:3] for rows in each])  # the first half of six clips
             draws = []
-            for e in episodes.where(estimator=name, person=person, shots=shots):
+            asked = "estimator == @name and person == @person and shots == @shots"
+            own = episodes.query(f"{asked} and metric == 'balanced_accuracy'")
+            for e in own.to_dict("records"):
                 further = {"unlabelled": views[side]} if name == UNLABELLED else {}
                 model = done.model.adapt(**further) if further else done.model
                 if shots:
@@ -154,13 +156,6 @@ class TestWhole:
         assert done.model.classes_.tolist() == np.unique(done.recording.target).tolist()
 
 
-class Comparison:
-    """What `median_person` reads of a comparison."""
-
-    def __init__(self, rows):
-        self.rows = Table(rows, "")
-
-
 class TestMedianPerson:
     """With a classifier that always predicts the same, and remembers what it was given."""
 
@@ -190,13 +185,13 @@ class TestMedianPerson:
             own = np.flatnonzero(recording.groups == person)
             for draw, score in enumerate((mean - 0.1, mean + 0.1)):
                 sides = {"support": own[draw : draw + 4], "query": own[12:]}
-                row = {"person": person, "draw": draw, "balanced_accuracy": score, **sides}
+                row = {"person": person, "draw": draw, "metric": "balanced_accuracy", **sides}
                 rows += [
-                    {"estimator": MODEL, "shots": 4, **row},
-                    {"estimator": MODEL, "shots": 2, **row, "balanced_accuracy": 1 - score},
-                    {"estimator": UNLABELLED, "shots": 4, **row, "balanced_accuracy": 1 - score},
+                    {"estimator": MODEL, "shots": 4, "value": score, **row},
+                    {"estimator": MODEL, "shots": 2, "value": 1 - score, **row},
+                    {"estimator": UNLABELLED, "shots": 4, "value": 1 - score, **row},
                 ]
-        return Comparison(rows)
+        return FewShotResult(pd.DataFrame(rows), {"balanced_accuracy": None}, "people", [])
 
     @pytest.mark.parametrize(
         ("means", "middle"),

@@ -29,7 +29,7 @@ from stf2m_sk.inspection import (
     explain,
     explain_timeline,
 )
-from stf2m_sk.model_selection import compare_few_shot, few_shot_score
+from stf2m_sk.model_selection import FewShotProtocol, compare_few_shot, few_shot_score
 from stf2m_sk.preprocessing import ViewSelector
 from stf2m_sk.recordings import Recording, Signal, Timeline
 
@@ -92,10 +92,8 @@ def made(data, new, clf, recording):
         data.views,
         data.target,
         groups=data.groups,
-        n_shot=(1, 2),
-        on_few="shrink",
+        protocol=FewShotProtocol(shots=(1, 2), on_few="shrink", random_state=0),
         cv=2,
-        random_state=0,
     )
     timeline = TimelineDisplay.from_estimator(clf, recording[0], window=recording[1])
     rule = RuleDisplay.from_estimator(
@@ -504,11 +502,12 @@ class TestConfusion:
 
 class TestShots:
     def test_of_a_result(self, data):
-        how = {"groups": data.groups, "n_shot": (1, 2), "cv": 2, "on_few": "shrink"}
-        how |= {"scoring": ["balanced_accuracy", "f1_macro"], "random_state": 0}
+        protocol = FewShotProtocol(shots=(1, 2), on_few="shrink", random_state=0)
+        how = {"groups": data.groups, "protocol": protocol, "cv": 2}
+        how |= {"scoring": ["balanced_accuracy", "f1_macro"]}
         result = few_shot_score(GaussianNB(), data.views, data.target, **how)
         display = ShotsDisplay.from_result(result, metric="f1_macro").plot()
-        rows = result.summary().where(metric="f1_macro")
+        rows = result.summary().query("metric == 'f1_macro'")
         np.testing.assert_allclose(display.mean[0], rows["mean"])
         np.testing.assert_allclose(display.low[0], rows["low"])
         line = display.ax_.lines[0]

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from stf2m_sk.model_selection import ShuffledLabels
+from stf2m_sk.model_selection import Episode, FewShotProtocol, ShuffledLabels
 from stf2m_sk.model_selection._clips import read_clips
 from stf2m_sk.model_selection._embedded import EmbeddedClassifier, can_embed
-from stf2m_sk.model_selection._episodes import Episode, Request
-from stf2m_sk.model_selection._plan import draw_people
-from stf2m_sk.model_selection._predicting import Refit, predict_episodes
+from stf2m_sk.model_selection._episodes import draw_people
+from stf2m_sk.model_selection._predicting import predict_episodes
 from stf2m_sk.preprocessing._forms import with_arrays
-
-REFIT = Refit("support", np.arange(0), 1.0)
 
 
 def loop(classifier, views, target, episode, unlabelled):
@@ -26,7 +23,7 @@ def loop(classifier, views, target, episode, unlabelled):
 
 def assert_is_the_loop(classifier, views, target, episodes, *, unlabelled=False, **precision):
     clips = read_clips(views, target)
-    found = predict_episodes(classifier, views, clips, episodes, REFIT, unlabelled=unlabelled)
+    found = predict_episodes(classifier, views, clips, episodes, unlabelled=unlabelled)
     for prediction, episode in zip(found, episodes, strict=True):
         known = loop(classifier, views, target, episode, unlabelled)
         probabilities = known.predict_proba(views[episode.query])
@@ -41,8 +38,8 @@ def assert_is_the_loop(classifier, views, target, episodes, *, unlabelled=False,
 def drawn(people):
     """Episodes of two random classes, of supports of every size, in mixed order."""
     clips = read_clips(people.views, people.target, people.groups)
-    request = Request((0, 1, 2), 2, 1, 0, "shrink")
-    episodes, _ = draw_people(clips, np.arange(len(people.target)), request, 3, [0])
+    protocol = FewShotProtocol(shots=(0, 1, 2), ways=2, queries=1, draws=3, gap=0, on_few="shrink")
+    episodes, _ = draw_people(clips, np.arange(len(people.target)), protocol, [0])
     order = np.random.default_rng(0).permutation(len(episodes))
     return [episodes[i] for i in order]
 
@@ -88,9 +85,9 @@ def test_queries_of_one_clip_and_of_many(lasting, people):
     ways = np.unique(people.target)
     support = np.array([np.flatnonzero(people.target == way)[0] for way in ways])
     episodes = [
-        Episode("one", 0, 1, ways, support, rows[-1:]),
-        Episode("many", 0, 1, ways, support, rows),
-        Episode("none", 0, 0, ways, support[:0], rows[:2]),
+        Episode("one", 0, 1, ways, support, rows[-1:], rows[:0]),
+        Episode("many", 0, 1, ways, support, rows, rows[:0]),
+        Episode("none", 0, 0, ways, support[:0], rows[:2], rows[:0]),
     ]
     assert_is_the_loop(lasting, people.views, people.target, episodes, rtol=1e-9)
 
@@ -99,7 +96,7 @@ def test_in_a_pipeline(lasting, people, drawn):
     clips = read_clips(people.views, people.target)
     pipeline = make_pipeline("passthrough", lasting)
     both = [
-        list(predict_episodes(known, people.views, clips, drawn[:12], REFIT, unlabelled=True))
+        list(predict_episodes(known, people.views, clips, drawn[:12], unlabelled=True))
         for known in (lasting, pipeline)
     ]
     for bare, piped in zip(*both, strict=True):
@@ -110,7 +107,7 @@ def test_text_for_numbers_is_an_error(lasting, people, drawn):
     clips = read_clips(people.views, np.arange(len(people.target)) % 3)
     some = [one for one in drawn if one.shots][:1]
     with pytest.raises(TypeError, match="cannot be mixed; give all as text or all as numbers"):
-        list(predict_episodes(lasting, people.views, clips, some, REFIT))
+        list(predict_episodes(lasting, people.views, clips, some, unlabelled=False))
 
 
 def test_a_clip_without_a_measured_value_is_an_error(lasting, people, drawn):
@@ -120,7 +117,7 @@ def test_a_clip_without_a_measured_value_is_an_error(lasting, people, drawn):
     views = with_arrays(people.views, signals)
     clips = read_clips(views, people.target)
     with pytest.raises(ValueError, match=r"1 clip\(s\) hold no measured value"):
-        list(predict_episodes(lasting, views, clips, drawn[:1], REFIT))
+        list(predict_episodes(lasting, views, clips, drawn[:1], unlabelled=False))
 
 
 def test_clips_are_embedded_once_and_time_is_shared_out(lasting, people, drawn, monkeypatch):
@@ -133,9 +130,7 @@ def test_clips_are_embedded_once_and_time_is_shared_out(lasting, people, drawn, 
 
     monkeypatch.setattr(type(lasting.model_), "embed", counting)
     clips = read_clips(people.views, people.target)
-    predictions = list(
-        predict_episodes(lasting, people.views, clips, drawn, REFIT, unlabelled=True)
-    )
+    predictions = list(predict_episodes(lasting, people.views, clips, drawn, unlabelled=True))
     rows = [np.r_[one.support, one.query, one.unlabelled] for one in drawn]
     assert embedded == [len(np.unique(np.concatenate(rows)))]
     assert all(one.adapt_seconds >= 0 and one.predict_seconds > 0 for one in predictions)
@@ -169,7 +164,7 @@ def test_shuffled_labels_are_those_of_the_control(lasting, people, drawn):
     clips = read_clips(people.views, people.target)
     some = drawn[:12]
     for unlabelled in (False, True):
-        found = predict_episodes(control, people.views, clips, some, REFIT, unlabelled=unlabelled)
+        found = predict_episodes(control, people.views, clips, some, unlabelled=unlabelled)
         for prediction, one in zip(found, some, strict=True):
             known = loop(control, people.views, people.target, one, unlabelled)
             expected = known.predict_proba(people.views[one.query])

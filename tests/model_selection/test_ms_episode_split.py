@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from stf2m_sk.model_selection import EpisodeSplit
+from stf2m_sk.model_selection import EpisodeSplit, FewShotProtocol
+
+
+def split_of(n_episodes=100, shots=1, **drawn):
+    return EpisodeSplit(FewShotProtocol(shots=shots, **drawn), n_episodes=n_episodes)
 
 
 def recording(n_people=3, n_classes=4, n_clips=8, n_contexts=4):
@@ -24,9 +28,9 @@ def recording(n_people=3, n_classes=4, n_clips=8, n_contexts=4):
 @st.composite
 def requests(draw):
     return {
-        "n_way": draw(st.sampled_from([None, 2, 3])),
-        "n_shot": draw(st.integers(1, 2)),
-        "n_query": draw(st.sampled_from([None, 1, 2])),
+        "ways": draw(st.sampled_from([None, 2, 3])),
+        "shots": draw(st.integers(1, 2)),
+        "queries": draw(st.sampled_from([None, 1, 2])),
         "n_episodes": draw(st.integers(1, 8)),
         "random_state": draw(st.integers(0, 1000)),
     }
@@ -37,7 +41,7 @@ class TestLaws:
     @settings(max_examples=50, deadline=None)
     def test_an_episode_is_as_requested(self, request, with_contexts):
         labels, people, contexts = recording()
-        splitter = EpisodeSplit(**request)
+        splitter = split_of(**request)
         contexts = contexts if with_contexts else None
         episodes = splitter.episodes(None, labels, people, contexts=contexts)
         assert len(episodes) == request["n_episodes"] == splitter.get_n_splits()
@@ -47,10 +51,10 @@ class TestLaws:
             found, counts = np.unique(labels[one.support], return_counts=True)
             np.testing.assert_array_equal(found, one.ways)
             np.testing.assert_array_equal(np.unique(labels[one.query]), one.ways)
-            assert len(one.ways) == (request["n_way"] or 4)
-            assert set(counts) == {request["n_shot"]}
-            if request["n_query"]:
-                assert len(one.query) == request["n_query"] * len(one.ways)
+            assert len(one.ways) == (request["ways"] or 4)
+            assert set(counts) == {request["shots"]}
+            if request["queries"]:
+                assert len(one.query) == request["queries"] * len(one.ways)
             if with_contexts:
                 assert not set(contexts[one.support]) & set(contexts[one.query])
             else:
@@ -64,7 +68,7 @@ class TestLaws:
     def test_seed_decides(self, seed):
         labels, people, _ = recording()
         pairs = [
-            list(EpisodeSplit(n_episodes=4, random_state=seed).split(None, labels, people))
+            list(split_of(n_episodes=4, random_state=seed).split(None, labels, people))
             for _ in range(2)
         ]
         for one, other in zip(*pairs, strict=True):
@@ -74,37 +78,35 @@ class TestLaws:
     def test_other_seeds_draw_others(self):
         labels, people, _ = recording()
         drawn = {
-            tuple(EpisodeSplit(random_state=seed).episodes(None, labels, people)[0].support)
+            tuple(split_of(random_state=seed).episodes(None, labels, people)[0].support)
             for seed in range(5)
         }
         assert len(drawn) > 1
 
     def test_people_take_turns(self):
         labels, people, _ = recording()
-        episodes = EpisodeSplit(n_episodes=6, random_state=0).episodes(None, labels, people)
+        episodes = split_of(n_episodes=6, random_state=0).episodes(None, labels, people)
         assert sorted(one.person for one in episodes[:3]) == ["P0", "P1", "P2"]
         assert [one.person for one in episodes[:3]] == [one.person for one in episodes[3:]]
         assert [one.draw for one in episodes] == list(range(6))
 
     def test_without_groups_all_clips_are_one_persons(self):
         labels, people, contexts = recording()
-        (one,) = EpisodeSplit(n_episodes=1, random_state=0).episodes(
-            None, labels, contexts=contexts
-        )
+        (one,) = split_of(n_episodes=1, random_state=0).episodes(None, labels, contexts=contexts)
         assert one.person is None
         assert len(set(people[one.query])) == 3
 
     def test_global_generator_is_left_as_found(self):
         before = np.random.get_state()[1].copy()  # noqa: NPY002
         labels, people, _ = recording()
-        EpisodeSplit(n_episodes=2).episodes(None, labels, people)
+        split_of(n_episodes=2).episodes(None, labels, people)
         np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 class TestProtocol:
     def test_repr_and_pickle(self):
-        splitter = EpisodeSplit(n_way=3, n_episodes=2, random_state=0)
-        assert "n_way=3" in repr(splitter)
+        splitter = split_of(ways=3, n_episodes=2, random_state=0)
+        assert "ways=3" in repr(splitter)
         again = pickle.loads(pickle.dumps(splitter))
         labels, people, _ = recording()
         for one, other in zip(
@@ -115,7 +117,7 @@ class TestProtocol:
     def test_inside_cross_val_score(self):
         labels, people, _ = recording()
         X = (labels == np.array(["e0", "e1", "e2", "e3"])[:, None]).T.astype(float)
-        splitter = EpisodeSplit(n_episodes=5, random_state=0)
+        splitter = split_of(n_episodes=5, random_state=0)
         scores = cross_val_score(LogisticRegression(), X, labels, groups=people, cv=splitter)
         np.testing.assert_array_equal(scores, np.ones(5))
 
@@ -134,7 +136,7 @@ class TestProtocol:
                 LogisticRegression(),
                 X,
                 labels,
-                cv=Seeing(n_episodes=2, random_state=0),
+                cv=Seeing(FewShotProtocol(shots=1, random_state=0), n_episodes=2),
                 params={"groups": people, "contexts": contexts},
             )
         assert seen[0][0] is not None
@@ -153,26 +155,22 @@ class TestTooFew:
             r".*on_few='shrink'"
         )
         with pytest.raises(ValueError, match=message):
-            list(
-                EpisodeSplit(n_shot=2, random_state=0).split(
-                    None, labels, people, contexts=contexts
-                )
-            )
+            list(split_of(shots=2, random_state=0).split(None, labels, people, contexts=contexts))
 
     def test_message_in_time(self):
         with pytest.raises(ValueError, match=r"all clips .no groups given.*in time with gap=1"):
-            EpisodeSplit(n_shot=3).episodes(None, [0, 0, 0, 1, 1, 1])
+            split_of(shots=3).episodes(None, [0, 0, 0, 1, 1, 1])
 
     def test_a_short_class_does_not_matter_where_others_suffice(self):
         labels, people, _ = recording()
         labels = np.where((labels == "e2") & (np.arange(len(labels)) % 8 > 0), "e1", labels)
-        for one in EpisodeSplit(n_way=3, random_state=0).episodes(None, labels, people):
+        for one in split_of(ways=3, random_state=0).episodes(None, labels, people):
             assert "e2" not in one.ways
 
     def test_shrink_gives_what_there_is(self):
         labels = np.array(["a"] * 9 + ["b"] * 5 + ["c"] * 2)
-        (one,) = EpisodeSplit(
-            n_shot=3, n_query=3, n_episodes=1, on_few="shrink", random_state=0
+        (one,) = split_of(
+            shots=3, queries=3, n_episodes=1, on_few="shrink", random_state=0
         ).episodes(None, labels)
         assert one.ways.tolist() == ["a", "b"]  # c has no clip on its query side
         assert np.unique(labels[one.support], return_counts=True)[1].tolist() == [3, 2]
@@ -181,7 +179,7 @@ class TestTooFew:
     def test_shrink_passes_people_over(self):
         labels, people, _ = recording()
         labels = np.where(people == "P0", "e0", labels)
-        episodes = EpisodeSplit(n_episodes=5, on_few="shrink", random_state=0).episodes(
+        episodes = split_of(n_episodes=5, on_few="shrink", random_state=0).episodes(
             None, labels, people
         )
         assert len(episodes) == 5
@@ -189,28 +187,22 @@ class TestTooFew:
 
     def test_shrink_with_nobody(self):
         with pytest.raises(ValueError, match="no episode can be drawn: nobody has clips of two"):
-            EpisodeSplit(on_few="shrink").episodes(None, [0, 1, 1])
+            split_of(on_few="shrink").episodes(None, [0, 1, 1])
 
     def test_contexts_are_dealt_again_while_a_class_is_short(self):
         # Of three contexts one is support: only the first has both classes.
         labels, contexts = np.array(["a", "b", "a", "b"]), np.array([0, 0, 1, 2])
         for seed in range(20):
-            (one,) = EpisodeSplit(n_episodes=1, random_state=seed).episodes(
+            (one,) = split_of(n_episodes=1, random_state=seed).episodes(
                 None, labels, contexts=contexts
             )
             assert one.support.tolist() == [0, 1]
 
-    @pytest.mark.parametrize(
-        ("parameters", "message"),
-        [
-            ({"n_shot": 0}, "n_shot=0, but it must be a whole number of at least 1"),
-            ({"n_episodes": 0}, "n_episodes=0, but it must be a whole number of at least 1"),
-            ({"n_way": 1}, "n_way: 1 was given, but it takes whole numbers >= 2"),
-            ({"n_query": 0}, "n_query: 0 was given, but it takes whole numbers >= 1"),
-            ({"on_few": "skip"}, "on_few='skip', but it must be 'raise' or 'shrink'"),
-            ({"gap": -1}, "gap=-1, but it must be a number of at least 0"),
-        ],
-    )
-    def test_parameters(self, parameters, message):
-        with pytest.raises(ValueError, match=message):
-            EpisodeSplit(**parameters).episodes(None, [0, 0, 0, 1, 1, 1])
+    @pytest.mark.parametrize("shots", [0, (1, 2)])
+    def test_one_number_of_shots(self, shots):
+        with pytest.raises(ValueError, match="EpisodeSplit takes one number of at least 1"):
+            split_of(shots=shots)
+
+    def test_number_of_episodes(self):
+        with pytest.raises(ValueError, match="n_episodes=0, but it must be a whole number"):
+            split_of(n_episodes=0)

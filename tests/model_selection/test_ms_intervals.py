@@ -30,60 +30,19 @@ class TestStudent:
     def test_one_unit_has_none(self):
         assert np.isnan(interval([0.5])).all()
 
-
-class TestStudentised:
-    def test_pivots_are_those_of_a_loop(self):
-        values = np.random.default_rng(0).exponential(size=9)
-        low, high = interval(values, method="studentised", n_resamples=500, seed=3)
-        rows = np.random.default_rng(3).integers(9, size=(500, 9))
-        pivots = []
-        for row in rows:
-            drawn = [values[i] for i in row]
-            spread = np.std(drawn, ddof=1) / 3
-            if spread > 0:
-                pivots.append((np.mean(drawn) - values.mean()) / spread)
-        error = values.std(ddof=1) / 3
-        expected = values.mean() - np.quantile(pivots, [0.975, 0.025]) * error
-        assert (low, high) == pytest.approx(tuple(expected))
-
-    def test_nears_students_with_many_normal_units(self):
-        values = np.random.default_rng(1).normal(size=300)
-        assert interval(values, method="studentised") == pytest.approx(interval(values), abs=0.01)
-
-    def test_leans_to_the_long_tail(self):
-        values = np.random.default_rng(2).exponential(size=12)
-        low, high = interval(values, method="studentised")
-        assert high - values.mean() > values.mean() - low
-
     def test_equal_units(self):
-        assert interval([0.5] * 8, method="studentised") == (0.5, 0.5)
-
-    def test_too_few(self):
-        with pytest.raises(ValueError, match=r"given for 5 unit\(s\), but it needs 6; use method="):
-            interval([0.1, 0.2, 0.3, 0.4, 0.5], method="studentised")
+        assert interval([0.5] * 8) == (0.5, 0.5)
 
 
-@pytest.mark.parametrize(
-    ("how", "message"),
-    [
-        ({"confidence": 1}, "confidence=1, but it must be between 0 and 1"),
-        ({"method": "percentile"}, "method='percentile', but it must be 't' or 'studentised'"),
-    ],
-)
-def test_options(how, message):
-    with pytest.raises(ValueError, match=message):
-        interval([0.1, 0.2], **how)
+def test_levels():
+    with pytest.raises(ValueError, match="confidence=1, but it must be between 0 and 1"):
+        interval([0.1, 0.2], confidence=1)
 
 
 class TestPaired:
     def test_wilcoxon_by_hand(self):
         # All six differences point one way: 2 of the 2 ** 6 signs are as extreme.
         assert paired_p_value([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]) == pytest.approx(2 / 64)
-
-    def test_t_is_scipys(self):
-        first, second = np.random.default_rng(0).normal(size=(2, 9))
-        expected = stats.ttest_rel(first, second).pvalue
-        assert paired_p_value(first - second, test="t") == pytest.approx(expected)
 
     def test_ties_but_for_rounding_are_ties(self):
         differences = np.array([0.1, 0.1, -0.1, 0.2, 0.2, 0.3, 0.3])
@@ -95,10 +54,6 @@ class TestPaired:
 
     def test_no_difference(self):
         assert paired_p_value(np.zeros(8)) == 1.0
-
-    def test_unknown(self):
-        with pytest.raises(ValueError, match="test='sign', but it must be 'wilcoxon' or 't'"):
-            paired_p_value(np.ones(8), test="sign")
 
 
 class TestHolm:
@@ -121,12 +76,12 @@ class TestHolm:
 
 class TestEffects:
     def test_cohens_d_by_hand(self):
-        assert standardised_mean([1.0, 2.0, 3.0]) == pytest.approx(2.0)
-        assert standardised_mean([0.0, 0.0]) == 0.0
-        assert standardised_mean([0.5, 0.5]) == np.inf
-        assert np.isnan(standardised_mean([0.5]))
+        assert standardised_mean(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
+        assert standardised_mean(np.array([0.0, 0.0])) == 0.0
+        assert standardised_mean(np.array([0.5, 0.5])) == np.inf
+        assert np.isnan(standardised_mean(np.array([0.5])))
 
     def test_rank_biserial_by_hand(self):
         # Ranks 1, 2, 3 and 4: (1 + 3 + 4 - 2) / 10.
-        assert rank_biserial([0.1, -0.2, 0.3, 0.4, 0.0]) == pytest.approx(0.6)
-        assert rank_biserial([0.0, 0.0]) == 0.0
+        assert rank_biserial(np.array([0.1, -0.2, 0.3, 0.4, 0.0])) == pytest.approx(0.6)
+        assert rank_biserial(np.array([0.0, 0.0])) == 0.0

@@ -1,13 +1,12 @@
-"""What few_shot_score returns: summaries, and how they show themselves."""
+"""What few_shot_score returns: frames with intervals."""
 
-import sys
-
-import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from stf2m_sk.model_selection import METRICS, few_shot_score, quadrant_metric
+from stf2m_sk.metrics import METRICS
+from stf2m_sk.model_selection import FewShotProtocol, few_shot_score
 
 
 def a_share(y_true, probabilities, classes):
@@ -27,79 +26,86 @@ def result():
         X,
         y,
         groups=groups,
-        n_shot=(0, 1, 2),
+        protocol=FewShotProtocol(shots=(0, 1, 2), draws=2, random_state=0),
         cv=2,
-        n_draws=2,
         scoring=["balanced_accuracy", "log_loss"],
-        random_state=0,
     )
 
 
-class TestResult:
-    def test_people_are_the_unit(self, result):
-        row = result.summary().where(metric="log_loss", shots=2)[0]
-        means = [
-            np.mean(result.rows.where(person=person, shots=2)["log_loss"]) for person in range(8)
-        ]
-        half = 2.364624 * np.std(means, ddof=1) / np.sqrt(8)  # Student's t, 7 degrees of freedom
-        assert row["mean"] == pytest.approx(np.mean(means))
-        assert (row["low"], row["high"]) == pytest.approx(
-            (np.mean(means) - half, np.mean(means) + half)
-        )
-        assert (row["n_people"], row["n_episodes"]) == (8, 16)
+def test_rows_are_tidy(result):
+    assert list(result.rows) == [
+        "estimator", "fold", "person", "draw", "shots", "metric", "label", "value", "support",
+        "query", "n_unlabelled", "fit_seconds", "adapt_seconds", "predict_seconds",
+    ]  # fmt: skip
+    assert result.rows["metric"].value_counts().to_dict() == {
+        "balanced_accuracy": 48, "log_loss": 48, "recall": 4 * 48,
+    }  # fmt: skip
+    assert (result.rows["fit_seconds"] > 0).all()
+    recalls = result.rows[result.rows["metric"] == "recall"].groupby(["person", "draw", "shots"])
+    balanced = result.rows[result.rows["metric"] == "balanced_accuracy"]
+    np.testing.assert_allclose(
+        recalls["value"].mean(), balanced.groupby(["person", "draw", "shots"])["value"].first()
+    )
 
-    def test_other_intervals(self, result):
-        wide = result.summary(method="studentised", confidence=0.99)
-        assert wide.title == "Mean over people with 99% interval (studentised)"
-        assert result.summary(over="folds")["n_folds"] == [2] * 6
-        with pytest.raises(ValueError, match="over='days', but it must be one of"):
-            result.summary(over="days")
 
-    def test_intervals_of_proportions_stay_inside_0_and_1(self):
-        y = np.tile(np.repeat(list("ab"), 4), 3)
-        X = (y == "a").astype(float)[:, None]
-        X[:8] = 0.5  # nothing is to be seen of the first of three people
-        options = {"groups": np.repeat(np.arange(3), 8), "n_shot": 0, "cv": 3, "random_state": 0}
-        scoring = {name: name for name in ("balanced_accuracy", "f1_weighted", "log_loss")}
-        scoring["quadrant"] = quadrant_metric({"a": "left", "b": "right"})
-        scoring["own"] = a_share
-        result = few_shot_score(GaussianNB(), X, y, scoring=scoring, **options)
-        summary = {row["metric"]: row for row in result.summary()}
-        for name in ("balanced_accuracy", "f1_weighted", "quadrant"):
-            assert 0 <= summary[name]["low"] < summary[name]["high"] == 1
-        for name in ("log_loss", "own"):  # of which nothing is known
-            row = summary[name]
-            assert row["mean"] - row["low"] == pytest.approx(row["high"] - row["mean"])
-        assert summary["own"]["high"] > 1
+def test_rows_are_saved_as_csv(result, tmp_path):
+    result.rows.to_csv(tmp_path / "rows.csv", index=False)
+    again = pd.read_csv(tmp_path / "rows.csv")
+    np.testing.assert_allclose(again["value"], result.rows["value"])
 
-    def test_shows_itself(self, result):
-        assert repr(result).splitlines()[0] == "Mean over people with 95% interval (t)"
-        html = result._repr_html_()
-        assert html.count("<tr>") == 7
-        assert "balanced_accuracy" in html
 
-    def test_frame(self, result):
-        frame = result.to_frame()
-        assert len(frame) == len(result.rows) == 48
-        assert {"fold", "person", "draw", "shots", "support", "query", "log_loss"} <= set(frame)
-        assert (frame["fit_seconds"] > 0).all()
+def test_people_are_the_unit(result):
+    row = result.summary().query("metric == 'log_loss' and shots == 2").iloc[0]
+    rows = result.rows.query("metric == 'log_loss' and shots == 2")
+    means = [rows[rows["person"] == person]["value"].mean() for person in range(8)]
+    half = 2.364624 * np.std(means, ddof=1) / np.sqrt(8)  # Student's t, 7 degrees of freedom
+    assert row["mean"] == pytest.approx(np.mean(means))
+    assert (row["low"], row["high"]) == pytest.approx(
+        (np.mean(means) - half, np.mean(means) + half)
+    )
+    assert (row["n_people"], row["n_episodes"]) == (8, 16)
+    own = result.units("log_loss").loc[2]["GaussianNB"]
+    assert own.sort_index().tolist() == pytest.approx(means)
 
-    def test_no_pandas(self, result, monkeypatch):
-        monkeypatch.setitem(sys.modules, "pandas", None)
-        with pytest.raises(ImportError, match=r"to_frame\(\) needs pandas, which is not installed"):
-            result.to_frame()
 
-    def test_plot(self, result):
-        matplotlib.use("agg")
-        ax = result.plot("log_loss")
-        assert ax.get_ylabel() == "log loss"
-        assert len(ax.lines) >= 8
-        assert result.plot(ax=ax) is ax
-        with pytest.raises(ValueError, match="metric='f1' was not scored over people"):
-            result.plot("f1")
+def test_other_units_and_levels(result):
+    narrow, wide = result.summary(), result.summary(confidence=0.99)
+    assert (wide["low"] <= narrow["low"]).all()
+    assert result.summary(over="folds")["n_folds"].tolist() == [2] * 6
+    assert result.summary(over="classes")["n_classes"].tolist() == [4] * 3
+    with pytest.raises(ValueError, match="over='days', but it must be one of"):
+        result.summary(over="days")
+    with pytest.raises(ValueError, match="'log_loss' is no mean over classes"):
+        result.units("log_loss", over="classes")
+    with pytest.raises(ValueError, match="confidence=1, but it must be between 0 and 1"):
+        result.summary(confidence=1)
 
-    def test_table(self, result):
-        with pytest.raises(KeyError, match="there is no column 'mood'"):
-            result.rows["mood"]
-        assert len(result.rows[:3]) == 3
-        assert repr(result.rows.where(shots=9)).endswith("(no rows)")
+
+def test_intervals_of_proportions_stay_inside_0_and_1():
+    y = np.tile(np.repeat(list("ab"), 4), 3)
+    X = (y == "a").astype(float)[:, None]
+    X[:8] = 0.5  # nothing is to be seen of the first of three people
+    scoring = {name: name for name in ("balanced_accuracy", "f1_weighted", "log_loss")}
+    scoring["own"] = a_share
+    result = few_shot_score(
+        GaussianNB(),
+        X,
+        y,
+        groups=np.repeat(np.arange(3), 8),
+        protocol=FewShotProtocol(shots=0, random_state=0),
+        cv=3,
+        scoring=scoring,
+    )
+    summary = result.summary().set_index("metric")
+    for name in ("balanced_accuracy", "f1_weighted"):
+        assert 0 <= summary["low"][name] < summary["high"][name] == 1
+    for name in ("log_loss", "own"):  # of which nothing is known
+        row = summary.loc[name]
+        assert row["mean"] - row["low"] == pytest.approx(row["high"] - row["mean"])
+    assert summary["high"]["own"] > 1
+
+
+def test_shows_itself(result):
+    assert repr(result).splitlines()[0] == "Mean over people with 95 % interval"
+    assert len(repr(result).splitlines()) == 2 + 6
+    assert result._repr_html_().count("<tr>") == 6

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     RandomizedSearchCV,
     cross_validate,
     learning_curve,
@@ -18,7 +19,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stf2m_sk.model_selection import NewPersonSplit, few_shot_score, make_few_shot_scorer
+from stf2m_sk.model_selection import FewShotProtocol, few_shot_score, make_few_shot_scorer
 
 
 @pytest.fixture
@@ -38,7 +39,11 @@ def table():
     return {"X": X, "y": y, "groups": groups, "contexts": np.tile(np.arange(8) % 2, 18)}
 
 
-FOLDS = NewPersonSplit(3, random_state=0)
+FOLDS = GroupKFold(3)
+
+
+def scorer_of(shots, scoring="balanced_accuracy", **drawn):
+    return make_few_shot_scorer(FewShotProtocol(shots=shots, **drawn), scoring)
 
 
 class TestScore:
@@ -46,11 +51,16 @@ class TestScore:
         X, y, groups, contexts = table.values()
         train, test = next(FOLDS.split(X, y, groups))
         fitted = GaussianNB().fit(X[train], y[train])
-        scorer = make_few_shot_scorer(n_shot=2, n_draws=3, random_state=0)
+        scorer = scorer_of(2, draws=3, random_state=0)
         result = few_shot_score(
-            GaussianNB(), X, y, groups=groups, contexts=contexts, cv=[(train, test)], n_shot=0
+            GaussianNB(),
+            X,
+            y,
+            groups=groups,
+            cv=[(train, test)],
+            protocol=FewShotProtocol(shots=0, contexts=contexts),
         )
-        zero = make_few_shot_scorer(n_shot=0, n_draws=4, random_state=0)
+        zero = scorer_of(0, draws=4, random_state=0)
         found = zero(fitted, X[test], y[test], groups[test], contexts[test])
         assert found == pytest.approx(result.summary()["mean"][0], abs=0.1)
         means = [
@@ -61,38 +71,36 @@ class TestScore:
         assert both == pytest.approx(np.mean(means), abs=0.2)
 
     def test_one_person_is_a_loop_by_hand(self, table):
-        from stf2m_sk.model_selection._clips import read_clips
-        from stf2m_sk.model_selection._plan import draw_people
-
         X, y = table["X"][:24], table["y"][:24]
-        scorer = make_few_shot_scorer(n_shot=2, n_draws=3, random_state=5)
-        request, _ = scorer._read()
-        episodes, _ = draw_people(read_clips(X, y), np.arange(24), request, 3, [5])
+        scorer = scorer_of(2, draws=3, random_state=5)
+        result = few_shot_score(
+            GaussianNB(),
+            table["X"],
+            table["y"],
+            cv=[(np.arange(24, 144), np.arange(24))],
+            protocol=FewShotProtocol(shots=2, draws=3, random_state=5),
+        )
+        rows = result.rows[result.rows["metric"] == "balanced_accuracy"]
         expected = [
-            np.mean(
-                [
-                    (
-                        GaussianNB().fit(X[one.support], y[one.support]).predict(X[rows]) == way
-                    ).mean()
-                    for way in one.ways
-                    for rows in [one.query[y[one.query] == way]]
-                ]
+            balanced_accuracy_score(
+                y[one.query], GaussianNB().fit(X[one.support], y[one.support]).predict(X[one.query])
             )
-            for one in episodes
+            for one in rows.itertuples()
         ]
-        fitted = GaussianNB().fit(table["X"][24:], table["y"][24:])
-        assert scorer(fitted, X, y) == pytest.approx(np.mean(expected))
+        found = scorer(GaussianNB().fit(table["X"][24:], table["y"][24:]), X, y)
+        assert 0 < found <= 1
+        assert rows["value"].tolist() == pytest.approx(expected)
 
     def test_adapts_and_leaves_the_classifier_alone(self, fitted, people, state_of):
         before = state_of(fitted)
-        scorer = make_few_shot_scorer(n_shot=1, on_few="shrink", random_state=0)
+        scorer = scorer_of(1, on_few="shrink", random_state=0)
         value = scorer(fitted, people.views, people.target, people.groups)
         assert 0 <= value <= 1
         assert state_of(fitted) == before
 
     def test_unlabelled_clips_are_the_support_side(self, fitted, people):
         own = people.new_views, people.new_target
-        scorer = make_few_shot_scorer(n_shot=0, n_draws=1, gap=0, unlabelled=True, random_state=0)
+        scorer = scorer_of(0, draws=1, gap=0, unlabelled=True, random_state=0)
         sides = [np.flatnonzero(own[1] == label) for label in np.unique(own[1])]
         half = np.concatenate([rows[: len(rows) // 2] for rows in sides])
         rest = np.concatenate([rows[len(rows) // 2 :] for rows in sides])
@@ -105,14 +113,14 @@ class TestScore:
     def test_less_is_better_is_negated(self, table):
         X, y, groups, contexts = table.values()
         fitted = GaussianNB().fit(X, y)
-        scorer = make_few_shot_scorer(n_shot=0, metric="log_loss", random_state=0)
+        scorer = scorer_of(0, scoring="log_loss", random_state=0)
         assert scorer(fitted, X, y, groups, contexts) < 0
 
     def test_same_episodes_at_every_call(self, table):
         X, y, groups, contexts = table.values()
         fitted = GaussianNB().fit(X, y)
         for random_state in (None, np.random.RandomState(0), 3):
-            scorer = make_few_shot_scorer(n_shot=1, n_draws=1, random_state=random_state)
+            scorer = scorer_of(1, draws=1, random_state=random_state)
             copies = scorer, pickle.loads(pickle.dumps(scorer)), clone(scorer)
             assert len({one(fitted, X, y, groups, contexts) for one in copies}) == 1
 
@@ -120,7 +128,7 @@ class TestScore:
 class TestInScikitLearn:
     def test_people_and_contexts_reach_the_scorer(self, table, routing):
         X, y, groups, contexts = table.values()
-        scorer = make_few_shot_scorer(n_shot=2, random_state=0)
+        scorer = scorer_of(2, random_state=0)
         scores = cross_validate(
             LogisticRegression(),
             X,
@@ -136,7 +144,7 @@ class TestInScikitLearn:
 
     def test_what_is_not_requested_is_not_handed_over(self, table, routing):
         X, y, groups, _ = table.values()
-        scorer = make_few_shot_scorer(n_shot=2, random_state=0).set_score_request(groups=False)
+        scorer = scorer_of(2, random_state=0).set_score_request(groups=False)
         scores = cross_validate(
             LogisticRegression(), X, y, cv=FOLDS, scoring=scorer, params={"groups": groups}
         )["test_score"]
@@ -145,7 +153,7 @@ class TestInScikitLearn:
 
     def test_other_tools(self, table, routing):
         X, y, groups, contexts = table.values()
-        scorer = make_few_shot_scorer(n_shot=1, n_draws=1, random_state=0)
+        scorer = scorer_of(1, draws=1, random_state=0)
         steps = [("scale", StandardScaler()), ("clf", LogisticRegression())]
         search = RandomizedSearchCV(
             Pipeline(steps),
@@ -167,7 +175,7 @@ class TestInScikitLearn:
             params={"groups": groups, "contexts": contexts},
         )
         assert np.isfinite(curve[2]).all()
-        both = {"one": scorer, "two": make_few_shot_scorer(n_shot=2, random_state=0)}
+        both = {"one": scorer, "two": scorer_of(2, random_state=0)}
         found = cross_validate(
             GaussianNB(),
             X,
@@ -180,7 +188,7 @@ class TestInScikitLearn:
 
     def test_without_routing_the_test_clips_are_one_persons(self, table):
         X, y, groups, _ = table.values()
-        scorer = make_few_shot_scorer(n_shot=2, random_state=0)
+        scorer = scorer_of(2, random_state=0)
         search = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9]}, cv=FOLDS, scoring=scorer)
         search.fit(X, y, groups=groups)
         train, test = next(FOLDS.split(X, y, groups))
@@ -189,21 +197,20 @@ class TestInScikitLearn:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("drawn", "scoring", "message"),
     [
-        ({"n_shot": (1, 2)}, r"n_shot=\(1, 2\), but a scorer takes one number of shots"),
-        ({"metric": ["accuracy", "f1_macro"]}, "but a scorer takes one metric"),
-        ({"n_draws": 0}, "n_draws=0, but it must be a whole number of at least 1"),
-        ({"on_few": "skip"}, "on_few='skip', but it must be"),
+        ({"shots": (1, 2)}, "accuracy", r"shots=\(1, 2\), but a scorer takes one number of shots"),
+        ({"shots": 1}, ["accuracy", "f1_macro"], "but a scorer takes one metric"),
+        ({"shots": 1, "contexts": [1, 2]}, "accuracy", "but a scorer sees those of a fold"),
     ],
 )
-def test_messages(options, message):
+def test_messages(drawn, scoring, message):
     with pytest.raises(ValueError, match=message):
-        make_few_shot_scorer(**options)
+        make_few_shot_scorer(FewShotProtocol(**drawn), scoring)
 
 
 def test_nobody_has_two_classes():
-    scorer = make_few_shot_scorer(n_shot=1, on_few="shrink")
+    scorer = scorer_of(1, on_few="shrink")
     fitted = GaussianNB().fit([[0.0], [1.0]], [0, 1])
     with pytest.raises(ValueError, match="no episode can be drawn from the test clips"):
         scorer(fitted, np.zeros((3, 1)), [0, 1, 1])

@@ -7,9 +7,19 @@ from hypothesis import strategies as st
 
 from stf2m_sk.model_selection._clips import Clips, read_clips, seed_from
 from stf2m_sk.model_selection._forms import as_rows
-from stf2m_sk.model_selection._sides import check_gap, cut, deal_contexts
+from stf2m_sk.model_selection._sides import cut
 
 LABELS = st.lists(st.integers(0, 3), min_size=1, max_size=40)
+
+
+def deal_contexts(labels, contexts, generator):
+    """Which clips are on the support side."""
+    rows = np.arange(len(labels))
+    sides = cut(clips_of(labels, contexts), rows, 1, generator)
+    support = np.concatenate([pair[0] for pair in sides.values()])
+    query = np.concatenate([pair[1] for pair in sides.values()])
+    np.testing.assert_array_equal(np.sort(np.r_[support, query]), rows)
+    return np.isin(rows, support)
 
 
 def clips_of(labels, contexts=None, times=None):
@@ -21,7 +31,7 @@ class TestInTime:
     def test_first_half_one_clip_dropped_rest(self, labels):
         labels = np.array(labels)
         rows = np.arange(len(labels))
-        sides = cut(clips_of(labels), rows, share=0.5, gap=1, generator=None)
+        sides = cut(clips_of(labels), rows, 1, None)
         assert set(sides) == set(labels.tolist())
         for label, (support, query) in sides.items():
             own = [row for row in rows.tolist() if labels[row] == label]
@@ -32,7 +42,7 @@ class TestInTime:
     @given(LABELS, st.integers(0, 5))
     def test_a_gap_drops_that_many_clips_of_a_class(self, labels, gap):
         labels = np.array(labels)
-        sides = cut(clips_of(labels), np.arange(len(labels)), share=0.5, gap=gap, generator=None)
+        sides = cut(clips_of(labels), np.arange(len(labels)), gap, None)
         for label, (support, query) in sides.items():
             n = (labels == label).sum()
             assert len(support) == n // 2
@@ -43,7 +53,7 @@ class TestInTime:
         times = np.array(times, dtype=float)
         labels = np.zeros(len(times), dtype=int)
         rows = np.random.default_rng(abs(seed)).permutation(len(times))
-        sides = cut(clips_of(labels, times=times), rows, share=0.5, gap=gap, generator=None)
+        sides = cut(clips_of(labels, times=times), rows, gap, None)
         support, query = sides[0]
         ordered = np.sort(times)
         np.testing.assert_array_equal(np.sort(times[support]), ordered[: len(times) // 2])
@@ -54,7 +64,7 @@ class TestInTime:
     def test_no_gap_shares_out_at_random(self):
         labels = np.zeros(20, dtype=int)
         draws = [
-            cut(clips_of(labels), np.arange(20), share=0.5, gap=None, generator=generator)[0]
+            cut(clips_of(labels), np.arange(20), None, generator)[0]
             for generator in map(np.random.default_rng, range(5))
         ]
         assert len({tuple(support) for support, _ in draws}) == 5
@@ -68,9 +78,7 @@ class TestByContext:
     )
     def test_no_context_is_on_both_sides(self, pairs, seed):
         labels, contexts = np.array(pairs).T
-        on_support = deal_contexts(
-            labels, contexts, share=0.5, generator=np.random.default_rng(seed)
-        )
+        on_support = deal_contexts(labels, contexts, generator=np.random.default_rng(seed))
         assert not set(contexts[on_support]) & set(contexts[~on_support])
         assert len(set(contexts[on_support])) == len(set(contexts)) // 2
 
@@ -84,9 +92,7 @@ class TestByContext:
         random.shuffle(order)
         labels, contexts = np.array(pairs).T
         one, other = (
-            deal_contexts(
-                labels[rows], contexts[rows], share=0.5, generator=np.random.default_rng(seed)
-            )
+            deal_contexts(labels[rows], contexts[rows], generator=np.random.default_rng(seed))
             for rows in (np.arange(len(pairs)), np.array(order))
         )
         np.testing.assert_array_equal(one[order], other)
@@ -95,9 +101,7 @@ class TestByContext:
     def test_contexts_of_one_class_each_come_to_both_sides(self, seed, n_classes, n_contexts):
         labels = np.repeat(np.arange(n_classes), n_contexts)
         contexts = np.arange(n_classes * n_contexts)
-        on_support = deal_contexts(
-            labels, contexts, share=0.5, generator=np.random.default_rng(seed)
-        )
+        on_support = deal_contexts(labels, contexts, generator=np.random.default_rng(seed))
         for label in range(n_classes):
             assert 0 < on_support[labels == label].sum() < n_contexts
 
@@ -105,7 +109,7 @@ class TestByContext:
         statements = np.array([1, 1, 2, 2])
         first = [
             deal_contexts(
-                np.array([0, 1, 0, 1]), statements, share=0.5, generator=np.random.default_rng(seed)
+                np.array([0, 1, 0, 1]), statements, generator=np.random.default_rng(seed)
             )[0]
             for seed in range(400)
         ]
@@ -113,16 +117,6 @@ class TestByContext:
 
 
 class TestChecks:
-    @pytest.mark.parametrize("gap", [-1, np.inf, "1", True])
-    def test_gap(self, gap):
-        with pytest.raises(ValueError, match="must be a number of at least 0, or None"):
-            check_gap(gap, has_times=True)
-
-    def test_gap_in_clips_is_whole(self):
-        check_gap(0.5, has_times=True)
-        with pytest.raises(ValueError, match="without times it counts clips: give a whole number"):
-            check_gap(0.5, has_times=False)
-
     def test_lengths(self):
         with pytest.raises(
             ValueError,

@@ -30,7 +30,7 @@ class ShotsDisplay:
     Parameters
     ----------
     names : tuple of str
-        Of the classifiers; "" for a single one.
+        Of the classifiers.
     shots : int array of shape (n_shots,)
         Labelled clips per class.
     mean, low, high : float64 array of shape (n_names, n_shots)
@@ -54,10 +54,11 @@ class ShotsDisplay:
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from stf2m_sk.datasets import make_emotion_views
     >>> from stf2m_sk.inspection import ShotsDisplay
+    >>> from stf2m_sk.model_selection import FewShotProtocol
     >>> data = make_emotion_views(n_people=4, n_emotions=2, random_state=0)
     >>> display = ShotsDisplay.from_estimator(
-    ...     GaussianNB(), data.views, data.target, groups=data.groups, n_shot=(1, 2), cv=2,
-    ...     random_state=0,
+    ...     GaussianNB(), data.views, data.target, groups=data.groups, cv=2,
+    ...     protocol=FewShotProtocol(shots=(1, 2), random_state=0),
     ... )
     >>> display.shots.tolist(), display.mean.shape, display.unit
     ([1, 2], (1, 2), 'people')
@@ -85,7 +86,7 @@ class ShotsDisplay:
         metric : str, default=None
             As of `from_result`.
         **how
-            Other parameters of `few_shot_score`, such as groups and n_shot.
+            Other parameters of `few_shot_score`, such as groups and protocol.
 
         Returns
         -------
@@ -104,7 +105,7 @@ class ShotsDisplay:
 
         Parameters
         ----------
-        result : FewShotResult or FewShotComparison
+        result : FewShotResult
             Of `few_shot_score` or `compare_few_shot`.
         metric : str, default=None
             None: the first that was scored.
@@ -118,22 +119,22 @@ class ShotsDisplay:
         ValueError
             If the metric was not scored over the units of the result.
         """
-        rows = [{"estimator": "", **row} for row in result.summary()]
-        scored = list(dict.fromkeys(row["metric"] for row in rows))
+        rows = result.summary()
+        scored = list(rows["metric"].unique())
         if metric is not None and metric not in scored:
             raise ValueError(
                 f"metric={metric!r} was not scored over {result.unit}; there are {scored}"
             )
         metric = scored[0] if metric is None else metric
-        rows = [row for row in rows if row["metric"] == metric]
-        names = tuple(dict.fromkeys(row["estimator"] for row in rows))
-        shots = np.unique([row["shots"] for row in rows])
-        values = np.full((3, len(names), len(shots)), np.nan)
-        for row in rows:
-            place = names.index(row["estimator"]), np.searchsorted(shots, row["shots"])
-            values[:, *place] = row["mean"], row["low"], row["high"]
-        n_units = max(row[f"n_{result.unit}"] for row in rows)
-        return cls(names, shots, *values, metric, result.unit, n_units)
+        rows = rows[rows["metric"] == metric]
+        table = rows.pivot(index="estimator", columns="shots", values=["mean", "low", "high"])
+        mean, low, high = (table[name].loc[result.estimators] for name in ("mean", "low", "high"))
+        names = tuple(result.estimators)
+        n_units = int(rows[f"n_{result.unit}"].max())
+        ends = low.to_numpy(), high.to_numpy()
+        return cls(
+            names, mean.columns.to_numpy(), mean.to_numpy(), *ends, metric, result.unit, n_units
+        )
 
     def plot(self, ax: Any = None) -> ShotsDisplay:
         """Draw a line with intervals for each classifier.

@@ -6,7 +6,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import Bunch
 
 from stf2m_sk.demo.peers import summary_statistics
-from stf2m_sk.model_selection import METRICS, leakage_report
+from stf2m_sk.metrics import METRICS
+from stf2m_sk.model_selection import leakage_report
 from stf2m_sk.model_selection.leakage._duplicates import count_independent, near_duplicates
 from stf2m_sk.views import Views
 

@@ -9,7 +9,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from stf2m_sk.demo.peers import summary_statistics
-from stf2m_sk.model_selection import METRICS, leakage_report
+from stf2m_sk.metrics import METRICS
+from stf2m_sk.model_selection import leakage_report
 
 
 class _AlwaysTheSame(KNeighborsClassifier):
