@@ -6,7 +6,7 @@ from stf2m_sk.model_selection._folds import NovelClassSplit
 from stf2m_sk.model_selection._protocol import FewShotProtocol
 from stf2m_sk.model_selection._result import FewShotResult
 from stf2m_sk.model_selection._score import compare_few_shot, few_shot_score
-from stf2m_sk.model_selection._scorer import FewShotScorer, make_few_shot_scorer
+from stf2m_sk.model_selection._scorer import make_few_shot_scorer
 from stf2m_sk.model_selection.controls import (
     MajorityControl,
     NearestInTimeControl,
@@ -21,7 +21,6 @@ __all__ = [
     "EpisodeSplit",
     "FewShotProtocol",
     "FewShotResult",
-    "FewShotScorer",
     "Leak",
     "LeakageReport",
     "MajorityControl",

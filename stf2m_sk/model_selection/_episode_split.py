@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
 
 from stf2m_sk.model_selection._episodes import Episode, draw_nested
@@ -26,11 +25,6 @@ class EpisodeSplit(BaseCrossValidator):
     n_episodes : int, default=100
         Number of episodes. With groups an episode is inside one person, and people take turns,
         in random order.
-
-    See Also
-    --------
-    few_shot_score : Meta-train, adapt and score in one go.
-    sklearn.model_selection.GroupKFold : Folds of new people.
 
     Notes
     -----
@@ -58,34 +52,19 @@ class EpisodeSplit(BaseCrossValidator):
                 f"shots={protocol.shots}, but EpisodeSplit takes one number of at least 1."
             )
         if not isinstance(n_episodes, int | np.integer) or n_episodes < 1:
-            raise ValueError(
-                f"n_episodes={n_episodes!r}, but it must be a whole number of at least 1."
-            )
+            raise ValueError(f"n_episodes={n_episodes!r}; it must be a whole number of at least 1.")
         self.protocol = protocol
         self.n_episodes = n_episodes
 
-    def split(
-        self, X, y: ArrayLike, groups: ArrayLike | None = None, *, contexts=None, times=None
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Support and query rows of each episode, class by class.
-
-        Parameters
-        ----------
-        X, y, groups, contexts, times
-            As in `episodes`.
-
-        Yields
-        ------
-        support, query : int arrays
-            Rows.
-        """
+    def split(self, X, y, groups=None, *, contexts=None, times=None):
+        """Yield the support and query rows of each episode, see `episodes`."""
         for episode in self.episodes(X, y, groups, contexts=contexts, times=times):
             yield episode.support, episode.query
 
     def episodes(
         self, X, y: ArrayLike, groups: ArrayLike | None = None, *, contexts=None, times=None
     ) -> list[Episode]:
-        """The same episodes as objects, with their person and their classes.
+        """The episodes as objects, with their person and their classes.
 
         Parameters
         ----------
@@ -119,12 +98,9 @@ class EpisodeSplit(BaseCrossValidator):
             episodes += drawn
             waiting += [(person, rows)] * len(drawn)
         if not episodes:
-            raise ValueError(
-                "no episode can be drawn: nobody has clips of two classes on both the support and "
-                "the query side. Give more clips, other contexts or a smaller gap."
-            )
+            raise ValueError("no episode can be drawn: nobody has two classes on both sides.")
         return episodes
 
-    def get_n_splits(self, X=None, y=None, groups=None, *, contexts=None, times=None) -> int:
+    def get_n_splits(self, X=None, y=None, groups=None, **metadata) -> int:
         """Number of episodes; the arguments are ignored."""
         return self.n_episodes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from stf2m_sk.model_selection._clips import read_clips, seed_from
@@ -62,29 +61,10 @@ class NovelClassSplit(BaseCrossValidator):
         self.n_person_splits = n_person_splits
         self.random_state = random_state
 
-    def split(
-        self, X, y: ArrayLike, groups: ArrayLike | None = None
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Train and test rows of each fold.
+    def split(self, X, y, groups=None):
+        """Yield the train and test rows of each fold.
 
-        Parameters
-        ----------
-        X : Views, mapping or array-like of n_clips, or None
-            Only its length is looked at.
-        y : array-like of shape (n_clips,)
-            Labels.
-        groups : array-like of shape (n_clips,), default=None
-            People; needed with `n_person_splits`.
-
-        Yields
-        ------
-        train, test : int arrays
-            Rows.
-
-        Raises
-        ------
-        ValueError
-            If people or classes are too few for the folds, with the counts.
+        ValueError if people or classes are too few for the folds, with the counts.
         """
         clips = read_clips(X, y, groups)
         generator = np.random.default_rng(seed_from(self.random_state))
@@ -95,15 +75,13 @@ class NovelClassSplit(BaseCrossValidator):
             people = _parts(clips.groups, self.n_person_splits, generator, "people", least=1)
         classes = _parts(clips.labels, self.n_splits, generator, "classes", least=2)
         for own, novel in product(people, classes):
-            is_new = is_novel = np.isin(clips.labels, novel)
-            if own is not None:
-                is_new = np.isin(clips.groups, own)
+            is_novel = np.isin(clips.labels, novel)
+            is_new = is_novel if own is None else np.isin(clips.groups, own)
             train, test = np.flatnonzero(~is_new & ~is_novel), np.flatnonzero(is_new & is_novel)
             if not len(train) or not len(test):
                 raise ValueError(
                     f"the fold of people {own.tolist()} and classes {novel.tolist()} has "
-                    f"{len(train)} training and {len(test)} test clips. Ask for fewer folds, or "
-                    "leave out who lacks these classes."
+                    f"{len(train)} training and {len(test)} test clips. Ask for fewer folds."
                 )
             yield train, test
 
@@ -118,9 +96,7 @@ def _parts(
     """Share the distinct values out over the folds, at random and evenly."""
     distinct = np.unique(values)
     if isinstance(n_splits, bool) or not isinstance(n_splits, Integral) or n_splits < 2:
-        raise ValueError(
-            f"{n_splits!r} folds of {name} were requested, but there must be 2 or more."
-        )
+        raise ValueError(f"{n_splits!r} folds of {name} were requested; there must be 2 or more.")
     if len(distinct) < least * n_splits:
         raise ValueError(
             f"there are {len(distinct)} {name}, but {n_splits} folds need {least * n_splits}: "

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import fields
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import joblib
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 
-__all__ = ["ResultsFile", "described", "versions"]
+from stf2m_sk.model_selection._protocol import FewShotProtocol
+
+__all__ = ["ResultsFile", "described", "open_results"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_VERSIONS = ("stf2m_sk", "numpy", "scikit-learn", "torch")
 _NOT_TOLD = ("<lambda>", "<locals>", " object at 0x", "RandomState(", "FrozenEstimator(")
 
 
@@ -87,10 +93,20 @@ class ResultsFile:
                 )
 
 
-def versions() -> dict[str, str]:
-    """Versions on which scores may depend."""
-    names = ("stf2m_sk", "numpy", "scikit-learn", "torch")
-    return {f"version of {name}": version(name) for name in names}
+def open_results(path, X, clips, protocol: FewShotProtocol, metrics: dict, folds: list):
+    """The results file of an evaluation; ValueError for an unseeded one, or as the file."""
+    if isinstance(protocol.random_state, bool) or not isinstance(protocol.random_state, Integral):
+        raise ValueError(
+            f"results={str(path)!r} was given with random_state={protocol.random_state!r} in the "
+            "protocol, which draws other episodes at each call: nothing could be resumed. Give an "
+            "int."
+        )
+    columns = ("contexts", "times", "unlabelled")  # in the clips and in each estimator's line
+    names = [field.name for field in fields(protocol) if field.name not in columns]
+    settings = {name: str(getattr(protocol, name)) for name in names}
+    settings["scoring"] = described({name: metric.source for name, metric in metrics.items()})
+    settings |= {"clips": joblib.hash([X, *clips]), "folds": joblib.hash(folds)}
+    return ResultsFile(path, settings | {f"version of {one}": version(one) for one in _VERSIONS})
 
 
 def described(value: Any) -> str:

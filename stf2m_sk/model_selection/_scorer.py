@@ -15,16 +15,14 @@ from stf2m_sk.model_selection._predicting import predict_episodes
 from stf2m_sk.model_selection._protocol import FewShotProtocol
 from stf2m_sk.model_selection._scoring import Metric, read_scoring
 
-__all__ = ["FewShotScorer", "make_few_shot_scorer"]
+__all__ = ["make_few_shot_scorer"]
 
 
-def make_few_shot_scorer(
-    protocol: FewShotProtocol, scoring: Any = "balanced_accuracy"
-) -> FewShotScorer:
+def make_few_shot_scorer(protocol: FewShotProtocol, scoring: Any = "balanced_accuracy"):
     """Make a scorer for `GridSearchCV`, `RandomizedSearchCV`, `cross_validate` and their like.
 
-    The scorer adapts a fitted classifier to each of the test people by a few of their clips and
-    scores it on the others; the score is the mean over people.
+    It adapts a fitted classifier to each of the test people by a few of their clips and scores it
+    on the others; the score is the mean over people of their mean over draws.
 
     Parameters
     ----------
@@ -37,8 +35,8 @@ def make_few_shot_scorer(
 
     Returns
     -------
-    FewShotScorer
-        Called as ``scorer(estimator, X_test, y_test, groups=None, contexts=None, times=None)``.
+    callable
+        ``scorer(estimator, X_test, y_test, groups=None, contexts=None, times=None)``.
 
     Raises
     ------
@@ -54,12 +52,9 @@ def make_few_shot_scorer(
     Notes
     -----
     With ``sklearn.set_config(enable_metadata_routing=True)`` the scorer requests ``groups``,
-    ``contexts`` and ``times``, so that people and contexts reach it; `set_score_request` changes
-    that. Without routing scikit-learn hands a scorer nothing beside X and y: all test clips of a
-    fold then count as one person's, in the order of recording.
-
-    In a Pipeline the first steps transform and the last adapts. A classifier without ``adapt``
-    is fitted anew on the support. ``GridSearchCV(verbose=2)`` shows the progress of a search.
+    ``contexts`` and ``times``; its `set_score_request` changes that. Without routing scikit-learn
+    hands a scorer nothing beside X and y: all test clips of a fold then count as one person's, in
+    the order of recording. ``GridSearchCV(verbose=2)`` shows the progress of a search.
 
     Examples
     --------
@@ -88,62 +83,33 @@ def make_few_shot_scorer(
             "pass them to fit of the search, with metadata routing enabled."
         )
     _one_metric(scoring)
-    return FewShotScorer(replace(protocol, random_state=protocol.seed), scoring)
+    return _FewShotScorer(replace(protocol, random_state=protocol.seed), scoring)
 
 
-class FewShotScorer(BaseEstimator):
-    """What `make_few_shot_scorer` returns; see there for the parameters."""
-
+class _FewShotScorer(BaseEstimator):
     __metadata_request__score: ClassVar[dict] = {
         "estimator": UNUSED,
-        "groups": True,
-        "contexts": True,
-        "times": True,
+        **dict.fromkeys(("groups", "contexts", "times"), True),
     }
 
-    def __init__(self, protocol, scoring="balanced_accuracy"):
+    def __init__(self, protocol, scoring):
         self.protocol = protocol
         self.scoring = scoring
 
     def __call__(self, estimator, X, y, groups=None, contexts=None, times=None) -> float:
-        """Score a fitted classifier on test clips, see `score`."""
         return self.score(estimator, X, y, groups, contexts, times)
 
     def score(self, estimator, X, y, groups=None, contexts=None, times=None) -> float:
-        """Mean over the test people of their mean over draws; greater is better.
-
-        Parameters
-        ----------
-        estimator : classifier, Pipeline or search
-            Fitted on the population; it is not changed.
-        X, y, groups, contexts, times
-            Clips of the test people with labels, people, contexts and times.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError
-            If clips are too few, with the class, the person and the counts.
-        """
-        protocol, metric = (
-            self.protocol.beside(contexts=contexts, times=times),
-            _one_metric(self.scoring),
-        )
-        clips = protocol.read(X, y, groups)
+        protocol = self.protocol.beside(contexts=contexts, times=times)
+        metric, clips = _one_metric(self.scoring), protocol.read(X, y, groups)
         episodes, _ = draw_people(clips, np.arange(len(clips.labels)), protocol, [protocol.seed])
         if not episodes:
             raise ValueError(
-                "no episode can be drawn from the test clips: nobody has clips of two classes on "
-                "both the support and the query side. Give larger folds, other contexts or a "
-                "smaller gap."
+                "no episode can be drawn from the test clips: nobody has two classes on both the "
+                "support and the query side. Give larger folds or a smaller gap."
             )
-        handed, unlabelled = clips.in_order(protocol.gap), bool(protocol.unlabelled)
-        predictions = predict_episodes(
-            estimator, as_rows(X), handed, episodes, unlabelled=unlabelled
-        )
+        handed, given = clips.in_order(protocol.gap), bool(protocol.unlabelled)
+        predictions = predict_episodes(estimator, as_rows(X), handed, episodes, unlabelled=given)
         scores: dict[Any, list[float]] = {}
         for episode, prediction in zip(episodes, predictions, strict=True):
             value = metric.score(prediction, episode.query, clips.labels[episode.query])
@@ -155,7 +121,5 @@ class FewShotScorer(BaseEstimator):
 def _one_metric(scoring: Any) -> Metric:
     metrics = list(read_scoring(scoring).values())
     if len(metrics) > 1:
-        raise ValueError(
-            f"scoring={scoring!r}, but a scorer takes one metric; make several scorers."
-        )
+        raise ValueError(f"scoring={scoring!r}, but a scorer takes one metric; make several.")
     return metrics[0]

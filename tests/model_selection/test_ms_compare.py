@@ -310,9 +310,9 @@ import time
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
-from stf2m_sk.model_selection import FewShotProtocol, _score, compare_few_shot
+from stf2m_sk.model_selection import FewShotProtocol, _plan, compare_few_shot
 
-fit_population, n_fits = _score.fit_population, 0
+fit_population, n_fits = _plan.fit_population, 0
 
 
 def slowly(*args):
@@ -323,7 +323,7 @@ def slowly(*args):
     return fit_population(*args)
 
 
-_score.fit_population = slowly
+_plan.fit_population = slowly
 table = dict(np.load("table.npz"))
 pair = {"linear": LogisticRegression(), "Bayes": GaussianNB()}
 protocol = FewShotProtocol(shots=(0, 1, 2), draws=2, random_state=0)

@@ -186,7 +186,7 @@ class TestTooFew:
         assert {one.person for one in episodes} == {"P1", "P2"}
 
     def test_shrink_with_nobody(self):
-        with pytest.raises(ValueError, match="no episode can be drawn: nobody has clips of two"):
+        with pytest.raises(ValueError, match="no episode can be drawn: nobody has two classes"):
             split_of(on_few="shrink").episodes(None, [0, 1, 1])
 
     def test_contexts_are_dealt_again_while_a_class_is_short(self):
@@ -204,5 +204,5 @@ class TestTooFew:
             split_of(shots=shots)
 
     def test_number_of_episodes(self):
-        with pytest.raises(ValueError, match="n_episodes=0, but it must be a whole number"):
+        with pytest.raises(ValueError, match="n_episodes=0; it must be a whole number"):
             split_of(n_episodes=0)
