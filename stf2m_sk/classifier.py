@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from stf2m_sk import persistence
+from stf2m_sk import card, persistence
 from stf2m_sk._validation import (
     check_groups,
     check_labels,
@@ -33,6 +33,7 @@ from stf2m_sk.doubt import warn_of_unlike
 from stf2m_sk.fitted import FittedModel, measured_parts
 from stf2m_sk.person import PersonMean, Support, join_labels
 from stf2m_sk.priors import class_priors
+from stf2m_sk.provenance import provenance_of
 from stf2m_sk.training.callbacks import check_callbacks
 from stf2m_sk.training.meta_train import TrainingPlan, meta_train
 from stf2m_sk.training.network_fitting import NetworkPlan
@@ -84,7 +85,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
     checkpoint : str or Path, default=None
         File in which `fit` keeps the networks trained so far. A fit that was killed at any moment
         goes on from it and gives the same model, to the last bit. When `fit` ends, the file is
-        removed. It needs `random_state` to be set.
+        removed. It needs `random_state` to be set. Fits at the same time, as in a search with
+        `n_jobs`, need paths of their own, or None.
     device : str, default="auto"
         Torch device of training and prediction; "auto" takes a CUDA device if there is one.
     precision : {"float32", "bf16"}, default="float32"
@@ -260,7 +262,8 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             A ValueError: if `checkpoint` is of another fit, which the message compares with this
             one, is used by another fit at this moment, or is a file of another kind.
         OSError
-            If `checkpoint` cannot be written.
+            If `checkpoint` cannot be written: before training where its folder is locked, after
+            the first network where the disk is full.
         KeyboardInterrupt
             At Ctrl-C, which leaves the classifier as it was before `fit`.
         """
@@ -288,6 +291,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             population_classes=classes,
             priors=priors,
             classes=classes,
+            provenance=provenance_of(views, codes, people),
             history=trained.history,
         )
         self.__dict__ = fitted.__dict__  # at once, or not at all where Ctrl-C is pressed
@@ -530,9 +534,50 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             If this classifier is not fitted.
         TypeError
             If labels or parameters have a type that JSON cannot carry.
+        OSError
+            If the file cannot be written: no such folder, no permission, a full disk. What was
+            there before is still there, whole.
         """
         check_is_fitted(self)
         persistence.save(self, path)
+
+    def model_card(self, scores=None) -> card.ModelCard:
+        """What this classifier was trained on and with, its scores and limits, as Markdown.
+
+        Parameters
+        ----------
+        scores : DataFrame or mapping of str to float, default=None
+            Scores to show, such as the summary of an evaluation on new people. None: the card
+            says that the classifier was not evaluated.
+
+        Returns
+        -------
+        ModelCard
+            `str` gives its text; notebooks show it. It is the same after `save` and `load`:
+            parameters that no file keeps are left out.
+
+        Raises
+        ------
+        NotFittedError
+            If this classifier is not fitted.
+        TypeError
+            If `scores` are neither, or hold something else than numbers and text.
+        ValueError
+            If `scores` are empty.
+
+        Examples
+        --------
+        >>> from stf2m_sk import STF2MClassifier
+        >>> from stf2m_sk.datasets import make_emotion_views
+        >>> data = make_emotion_views(n_people=6, random_state=0)
+        >>> clf = STF2MClassifier(n_networks=0, random_state=0)
+        >>> clf = clf.fit(data.views, data.target, groups=data.groups)
+        >>> card = clf.model_card(scores={"balanced accuracy": 0.71})
+        >>> "| balanced accuracy | 0.71 |" in str(card)
+        True
+        """
+        check_is_fitted(self)
+        return card.describe(self, scores)
 
     # ---- what was learned ----
 

@@ -27,6 +27,7 @@ from stf2m_sk.nn.recurrence import State, answer, rule_scores, start, update, wi
 from stf2m_sk.nn.signals import Signals
 from stf2m_sk.person import PersonMean, Support
 from stf2m_sk.priors import ClassPriors
+from stf2m_sk.provenance import Provenance
 from stf2m_sk.views import Views, ViewSchema
 
 __all__ = [
@@ -78,6 +79,8 @@ class FittedModel:
         Prior probabilities of the classes.
     classes : array
         Labels to answer with, sorted.
+    provenance : Provenance
+        Counts of the training clips, and versions.
     person : PersonMean or None
         Unlabelled clips of the person.
     support : Support or None
@@ -98,6 +101,7 @@ class FittedModel:
     population_classes: NDArray
     priors: ClassPriors
     classes: NDArray
+    provenance: Provenance
     person: PersonMean | None = None
     support: Support | None = None
     history: list | tuple = ()

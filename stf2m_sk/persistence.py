@@ -21,18 +21,19 @@ from stf2m_sk.nn.module import ModuleSizes, STF2MModule
 from stf2m_sk.nn.population import SYMMETRIC, Numbers, Population
 from stf2m_sk.person import PersonMean, Support
 from stf2m_sk.priors import ClassPriors
+from stf2m_sk.provenance import restored
 from stf2m_sk.views import ViewSchema
 
 if TYPE_CHECKING:
     from stf2m_sk.classifier import STF2MClassifier
 
-__all__ = ["restore", "save"]
+__all__ = ["NOT_SAVED", "restore", "save"]
 
-_VERSION = 7
+_VERSION = 8
 _MODULE, _POPULATION = "module.", "population."
 _SUPPORT, _SHARES, _PERSON = "support.features", "support.shares", "person.features"
 # What a file cannot carry, or is a matter of the machine, and a loaded classifier does not need.
-_NOT_SAVED = ("callbacks", "checkpoint", "n_threads", "random_state")
+NOT_SAVED = ("callbacks", "checkpoint", "n_threads", "random_state")
 _LONGEST_CLIP = 2**40  # frames
 # By label, which JSON could not tell from text.
 _BY_LABEL = ("priors",)
@@ -127,6 +128,7 @@ def _describe(classifier: STF2MClassifier) -> dict[str, Any]:
             [{name: value for name, value in row.items() if name != "dur"} for row in rows]
             for rows in model.history
         ],
+        "provenance": model.provenance._asdict(),
         "n_features_in": int(classifier.n_features_in_),
         "feature_names_in": None if names is None else names.tolist(),
     }
@@ -134,7 +136,7 @@ def _describe(classifier: STF2MClassifier) -> dict[str, Any]:
 
 def _params(classifier: STF2MClassifier) -> dict[str, Any]:
     params = classifier.get_params(deep=False)
-    for name in _NOT_SAVED:
+    for name in NOT_SAVED:
         del params[name]
     if isinstance(params["schema"], ViewSchema):
         params["schema"] = params["schema"].to_dict()
@@ -271,6 +273,7 @@ def _model(description, tensors, device: str) -> FittedModel:
         population_classes=known,
         priors=priors,
         classes=classes,
+        provenance=restored(description["provenance"], len(known), len(schema)),
         support=support,
         person=person,
         history=_history(description["history"]),

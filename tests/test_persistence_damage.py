@@ -110,7 +110,9 @@ class TestDamagedFile:
             refuses()
             saved.write_bytes(whole)
 
-    @pytest.mark.parametrize("key", ["sizes", "schema", "classes", "population_classes", "params"])
+    @pytest.mark.parametrize(
+        "key", ["sizes", "schema", "classes", "population_classes", "params", "provenance"]
+    )
     @pytest.mark.parametrize("value", [None, 3, "text", [1], {"a": 1}], ids=repr)
     def test_parts_of_another_type(self, saved, refuses, key, value):
         rewrite(saved, change=lambda description: description.update({key: value}))
@@ -142,6 +144,13 @@ class TestDamagedFile:
             lambda d: d["params"].update(no_such_parameter=1),
             lambda d: d.update(n_features_in="many"),
             lambda d: d.update(feature_names_in=3),
+            lambda d: d["provenance"].update(n_people=0),
+            lambda d: d["provenance"].update(n_people=10**6),
+            lambda d: d["provenance"].update(n_people=2.5),
+            lambda d: d["provenance"]["n_clips"].pop(),
+            lambda d: d["provenance"].update(n_clips=[-1, 50, 50]),
+            lambda d: d["provenance"].update(n_measured=[10**6, 1]),
+            lambda d: d["provenance"].update(versions={"torch": 2}),
         ],
         ids=[
             "population classes: one less",
@@ -158,6 +167,13 @@ class TestDamagedFile:
             "params: an unknown one",
             "n_features_in: text",
             "feature_names_in: a number",
+            "provenance: no people",
+            "provenance: more people than clips",
+            "provenance: part of a person",
+            "provenance: clips of one class less",
+            "provenance: a negative count",
+            "provenance: more measured than there are",
+            "provenance: a version that is no text",
         ],
     )
     def test_parts_that_contradict_the_rest(self, saved, refuses, change):
