@@ -48,7 +48,11 @@ class ModelFileError(ValueError):
     """
 
     def __init__(self, path: str | Path, found: str, advice: str) -> None:
-        super().__init__(f"{str(path)!r} {found}. {advice}")
+        super().__init__(path, found, advice)  # as given: it comes out of a worker by pickle
+
+    def __str__(self) -> str:
+        path, found, advice = self.args
+        return f"{str(path)!r} {found}. {advice}"
 
 
 def write(path: str | Path, description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
@@ -67,7 +71,8 @@ def write(path: str | Path, description: dict[str, Any], tensors: dict[str, torc
     Raises
     ------
     OSError
-        If the file cannot be written. What was there before is then still there, whole.
+        If the file cannot be written, such as on a full disk or into a folder without permission.
+        What was there before is then still there, whole.
 
     Notes
     -----
@@ -81,15 +86,11 @@ def write(path: str | Path, description: dict[str, Any], tensors: dict[str, torc
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to save into.")
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     _remove_left_behind(path)
-    with _draft(path) as (draft, file):
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(draft, mode)
-        if fcntl is None:
-            file.close()
-        os.replace(draft, path)
+    try:
+        _move_into_place(path, content, mode)
+    except OSError as error:
+        # Of the file that was meant, not of its draft.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     _bring_to_disk(path.parent)
 
 
@@ -154,6 +155,18 @@ def damaged(path: str | Path, found: str) -> ModelFileError:
         f"is damaged, or no file of STF2MClassifier.save: {found}",
         "Copy it again from where it was saved, or save the classifier again.",
     )
+
+
+def _move_into_place(path: Path, content: bytes, mode: int | None) -> None:
+    with _draft(path) as (draft, file):
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(draft, mode)
+        if fcntl is None:
+            file.close()
+        os.replace(draft, path)
 
 
 def _with_checksum(tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> bytes:

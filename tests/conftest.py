@@ -1,6 +1,10 @@
 """What several test files share: a small population, and classifiers fitted on it."""
 
+import contextlib
 import copy
+import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,3 +167,18 @@ def saved(with_networks, people, tmp_path):
     )
     adapted.save(path)
     return path
+
+
+@pytest.fixture
+def locked_folder():
+    """An empty folder into which nothing can be written."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as after:
+        os.chmod(name, 0o555)
+        after.callback(os.chmod, name, 0o755)
+        if os.geteuid() == 0:  # root may write everywhere
+            try:
+                os.seteuid(65534)
+            except OSError:
+                pytest.skip("root cannot become another user here, and may write everywhere")
+            after.callback(os.seteuid, 0)
+        yield Path(name)

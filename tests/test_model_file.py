@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import stat
 import struct
@@ -247,6 +248,15 @@ def _noting(function, errors):
 def test_nothing_is_written_into_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder"):
         model_file.write(tmp_path / "none" / "model", DESCRIPTION, TENSORS)
+
+
+def test_an_error_comes_out_of_a_worker(tmp_path):
+    (tmp_path / "model").write_text("no model")
+    with pytest.raises(ModelFileError) as raised:
+        model_file.read(tmp_path / "model")
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert type(again) is ModelFileError
+    assert str(again) == str(raised.value)
 
 
 def test_no_file(tmp_path):

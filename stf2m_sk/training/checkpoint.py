@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,11 @@ class CheckpointError(ValueError):
     """
 
     def __init__(self, path: Path, found: str, advice: str) -> None:
-        super().__init__(f"The checkpoint {str(path)!r} {found}. {advice}")
+        super().__init__(path, found, advice)  # as given: it comes out of a worker by pickle
+
+    def __str__(self) -> str:
+        path, found, advice = self.args
+        return f"The checkpoint {str(path)!r} {found}. {advice}"
 
 
 class TrainedNetwork(NamedTuple):
@@ -219,6 +224,8 @@ def open_checkpoint(path: str | Path | None, origin: dict[str, str]) -> Iterator
         If there is no such folder.
     IsADirectoryError
         If the path is one of a folder.
+    OSError
+        If nothing can be written into the folder.
     """
     if path is None:
         yield NO_CHECKPOINT
@@ -228,6 +235,7 @@ def open_checkpoint(path: str | Path | None, origin: dict[str, str]) -> Iterator
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r} for a checkpoint.")
     if path.is_dir():
         raise IsADirectoryError(f"checkpoint={str(path)!r} is a folder; give the path of a file.")
+    _check_writable(path)
     with _locked(path):
         checkpoint = Checkpoint(path, origin)
         checkpoint.check()
@@ -293,6 +301,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(entry) for name, entry in value.items()}
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a place that could not be written once a network is trained."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"checkpoint={str(path)!r} cannot be written: {error.strerror}. Give a path in a "
+            "folder that you may write to, or checkpoint=None.",
+        ) from error
 
 
 @contextmanager

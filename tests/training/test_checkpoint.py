@@ -1,6 +1,8 @@
 """Checkpoints: a stopped fit goes on to the same bytes; other fits are refused."""
 
+import errno
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -9,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils import estimator_html_repr
 from skorch.callbacks import Callback
 
 import stf2m_sk
 from stf2m_sk import CheckpointError, ModelFileError, STF2MClassifier
+from stf2m_sk.model_selection import few_shot_score
 from stf2m_sk.training.checkpoint import open_checkpoint
 
 NETWORKS = {"n_networks": 3, "hidden_dim": 4, "max_epochs": 2}
@@ -260,5 +265,76 @@ class TestOneFitAtATime:
         assert list(path.parent.iterdir()) == []
 
 
-def test_the_parameter_is_kept_as_it_was_given(path):
-    assert clone(STF2MClassifier(checkpoint=path)).checkpoint == path
+def test_an_error_comes_out_of_a_worker(train, path):
+    train(path, halt_at=2)
+    with pytest.raises(CheckpointError) as raised:
+        train(path, max_epochs=3)
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert type(again) is CheckpointError
+    assert str(again) == str(raised.value)
+    assert "max_epochs (2 there, 3 now)" in str(again)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+class TestAPathOfEitherType:
+    def test_is_kept_as_it_was_given(self, path, kind):
+        given = kind(path)
+        again = clone(STF2MClassifier(checkpoint=given))
+        assert again.checkpoint == again.get_params()["checkpoint"] == given
+        assert type(again.checkpoint) is type(given)
+        assert path.name in repr(again) and path.name in estimator_html_repr(again)
+
+    def test_in_a_grid_search(self, make, arrays, path, kind):
+        def scores(checkpoint):
+            small = make(checkpoint=checkpoint, callbacks=(), n_networks=2, max_epochs=1)
+            search = GridSearchCV(small, {"n_kernels": [4, 8]}, cv=2, scoring="neg_log_loss")
+            return search.fit(arrays.X, arrays.y).cv_results_["mean_test_score"]
+
+        np.testing.assert_array_equal(scores(kind(path)), scores(None))
+        assert list(path.parent.iterdir()) == []
+
+    def test_in_a_few_shot_score(self, quick, arrays, path, kind):
+        def summary(checkpoint):
+            how = {"groups": GROUPS, "n_shot": (1,), "cv": 2, "gap": None, "random_state": 0}
+            scored = few_shot_score(quick(checkpoint=checkpoint), arrays.X, arrays.y, **how)
+            return repr(scored.summary())
+
+        assert summary(kind(path)) == summary(None)
+        assert list(path.parent.iterdir()) == []
+
+    def test_is_not_saved(self, quick, arrays, path, kind):
+        model = path.with_name("model")
+        quick(checkpoint=kind(path)).fit(arrays.X, arrays.y).save(model)
+        assert path.name.encode() not in model.read_bytes()
+        assert stf2m_sk.load(model).checkpoint is None
+
+
+class TestAPlaceThatCannotBeWritten:
+    """Said before anything is trained."""
+
+    def test_in_a_locked_folder(self, train, locked_folder):
+        with pytest.raises(PermissionError, match=r"checkpoint='.*fit' cannot be written: .*Give"):
+            train(locked_folder / "fit")
+        assert Halt.begun == 0
+        assert list(locked_folder.iterdir()) == []
+
+    def test_below_a_file(self, train, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(FileNotFoundError, match=r"There is no folder '.*file'"):
+            train(tmp_path / "file" / "fit")
+        assert Halt.begun == 0
+
+    def test_a_full_disk(self, train, path, whole, monkeypatch):
+        train(path, halt_at=2)
+        before = path.read_bytes()
+
+        def full(handle):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+            train(path)
+        monkeypatch.undo()
+        assert path.read_bytes() == before
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert bytes_of(train(path), path.parent) == whole
