@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 from stf2m_sk.classifier import STF2MClassifier
@@ -36,6 +37,9 @@ def add_parser(commands) -> None:
     add_labelled_folder(parser)
     add_cutting(parser)
     add_training(parser)
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress bar; without a terminal there is none"
+    )
     add_output(parser, "folder for the model; one that is there is replaced")
     parser.set_defaults(run=_run, parser=parser)
 
@@ -47,9 +51,11 @@ def _run(given: argparse.Namespace) -> None:
         clips = labelled.clips
         print(f"training with {given.networks} networks ...", flush=True)
         started = time.perf_counter()
+        shows = sys.stderr.isatty() and not given.quiet
         classifier = STF2MClassifier(
-            n_networks=given.networks, verbose=min(given.networks, 1), random_state=given.seed
+            n_networks=given.networks, verbose=int(shows), random_state=given.seed
         ).fit(clips.views, clips.target, groups=clips.groups)
+        classifier.set_params(verbose=0)  # the file is the same, whoever looked on
         save_model(given.output, classifier, _settings(given, labelled))
         print(f"written after {time.perf_counter() - started:.0f} s: {given.output}")
 

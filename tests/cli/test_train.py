@@ -94,6 +94,33 @@ class TestWhatIsSaid:
         assert ".py" not in warned
 
 
+class TestProgress:
+    @pytest.fixture
+    def on_terminal(self, monkeypatch, run):
+        """Run a command as on a terminal; what it said."""
+
+        def on_terminal(command):
+            monkeypatch.setattr("sys.stderr.isatty", lambda: True)  # of the stream of this moment
+            return run(command)
+
+        return on_terminal
+
+    def test_on_a_terminal(self, on_terminal, home):
+        assert "fitted: 100%" in on_terminal(f"{TRAIN} --window 10").err
+        old, new = (
+            (home / name / "classifier.safetensors").read_bytes() for name in ("model", "new_model")
+        )
+        assert old == new  # trained without one
+
+    def test_quiet(self, on_terminal):
+        assert on_terminal(f"{TRAIN} --window 10 --quiet").err == ""
+
+    def test_without_a_terminal(self, run):
+        said = run(f"{TRAIN} --window 10")
+        assert said.err == ""
+        assert "training with 0 networks" in said.out
+
+
 class TestWhoseRecordings:
     def test_recordings_of_a_person(self, home, run, table):
         rows = [line.split(",") for line in (home / "labels.csv").read_text().splitlines()[1:]]
