@@ -1,6 +1,7 @@
 """Copies of a classifier, on disk and in workers."""
 
 import copy
+import multiprocessing
 import pickle
 
 import joblib
@@ -87,6 +88,23 @@ class TestCopies:
         expected = clone(PersonalisedClassifier(fitted, support_weight=3.0))
         expected.fit(people.new_views, people.new_target)
         assert_array_equal(again.predict_proba(people.views), expected.predict_proba(people.views))
+
+
+class TestSpawnedProcess:
+    """One that shares nothing with this one, in which torch has used two threads."""
+
+    def test_predicts_and_adapts_as_this_one(self, quick, people, two_threads):
+        given = people.new_views[:4], people.new_target[:4]
+        fitted = quick().fit(people.views, people.target, groups=people.groups)
+        expected = fitted.predict_proba(people.views)
+        adapted = fitted.adapt(*given).predict_proba(people.new_views)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            found = pool.apply_async(fitted.predict_proba, (people.views,)).get(120)
+            person = pool.apply_async(fitted.adapt, given).get(120)
+            there = pool.apply_async(person.predict_proba, (people.new_views,)).get(120)
+        assert_array_equal(found, expected)
+        assert_array_equal(there, adapted)
+        assert_array_equal(person.predict_proba(people.new_views), adapted)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
