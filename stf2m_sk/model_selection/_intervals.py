@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["holm", "interval", "paired_p_value", "rank_biserial", "standardised_mean"]
+__all__ = ["holm", "interval", "paired_p_value"]
 
 _FEWEST_FOR_TEST = 6  # with 5 people the least two-sided p-value of a signed-rank test is 0.0625
 
@@ -55,27 +55,3 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     scaled = p_values[order] * np.arange(len(order), 0, -1)
     corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return corrected
-
-
-def standardised_mean(differences: NDArray[np.float64]) -> float:
-    """Cohen's d of paired differences: their mean in units of their standard deviation."""
-    if len(differences) < 2:
-        return np.nan
-    spread = differences.std(ddof=1)
-    if spread == 0:
-        return 0.0 if not differences.any() else float(np.copysign(np.inf, differences[0]))
-    return float(differences.mean() / spread)
-
-
-def rank_biserial(differences: NDArray[np.float64]) -> float:
-    """Matched-pairs rank-biserial correlation: -1 to 1, the signed ranks' share for the first.
-
-    Source: Kerby, Comprehensive Psychology 3 (2014); differences of 0 are left out, as in
-    Wilcoxon's test.
-    """
-    differences = np.round(differences, 12)
-    differences = differences[differences != 0]
-    if not len(differences):
-        return 0.0
-    ranks = stats.rankdata(np.abs(differences))
-    return float((ranks * np.sign(differences)).sum() / ranks.sum())

@@ -19,8 +19,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
+from stf2m_sk.embedded import EmbeddedClassifier, can_embed
 from stf2m_sk.model_selection._clips import Clips, named
-from stf2m_sk.model_selection._embedded import EmbeddedClassifier, can_embed
 from stf2m_sk.model_selection._episodes import Episode
 from stf2m_sk.model_selection._scoring import Prediction
 from stf2m_sk.model_selection.controls import ShuffledLabels
@@ -54,26 +54,8 @@ def predict_episodes(
     (`stf2m_sk.pipelines.adapt_pipeline`).
 
     Predictions with 0 shots are those of the population fit, among all its classes; predictions
-    with more are among the classes of the episode.
-
-    Parameters
-    ----------
-    fitted : classifier, Pipeline or search
-        Fitted on the population.
-    X : Views or array-like
-        All clips.
-    clips : Clips
-        Their labels, and what is handed to methods that have a parameter for it. Labels of
-        query clips are not looked at.
-    episodes : list of Episode
-        Whose queries to predict.
-    unlabelled : bool
-        Whether the support side goes to ``adapt(unlabelled=...)`` where there is this parameter.
-
-    Yields
-    ------
-    Prediction
-        In the order of the episodes.
+    with more are among the classes of the episode. Labels of query clips are not looked at.
+    `unlabelled` gives the support side to ``adapt(unlabelled=...)`` where there is this parameter.
     """
     if not episodes:
         return

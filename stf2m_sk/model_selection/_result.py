@@ -8,13 +8,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from stf2m_sk.model_selection._intervals import (
-    holm,
-    interval,
-    paired_p_value,
-    rank_biserial,
-    standardised_mean,
-)
+from stf2m_sk.model_selection._intervals import holm, interval, paired_p_value
 from stf2m_sk.model_selection._scoring import RECALL, Metric
 
 __all__ = ["FewShotResult"]
@@ -38,7 +32,8 @@ class FewShotResult:
     estimators, metrics : list of str
         Names, in the order in which they were given.
     unit : {"people", "classes", "folds"}
-        Over what intervals and tests are taken.
+        Over what intervals and tests are taken: people; without groups classes where all are
+        novel (of balanced accuracy, by recalls), else folds.
     skipped : list
         Test people from whom no episode could be drawn (``on_few="shrink"``).
 
@@ -62,16 +57,13 @@ class FewShotResult:
         self.skipped = list(skipped)
         self._metrics = dict(metrics)
 
-    def units(self, metric: str | None = None, *, over: str | None = None) -> pd.DataFrame:
+    def units(self, metric: str | None = None) -> pd.DataFrame:
         """Mean of each unit, its episodes averaged first.
 
         Parameters
         ----------
         metric : str, default=None
             One of `metrics`; None for the first.
-        over : {"people", "classes", "folds"}, default=None
-            The unit; None for `unit`. Over classes there is balanced accuracy only, the mean of
-            their recalls.
 
         Returns
         -------
@@ -81,22 +73,19 @@ class FewShotResult:
         Raises
         ------
         ValueError
-            If a name is not known, `over` is "people" without groups, or the metric is no mean
-            over classes.
+            If the metric was not scored.
         """
-        metric = self.metrics[0] if metric is None else metric
-        over = self._over(metric, over)
-        rows = self.rows[self.rows["metric"] == (RECALL if over == "classes" else metric)]
-        means = rows.groupby(["shots", _COLUMN[over], "estimator"], sort=False)["value"].mean()
+        metric = self._known(metric)
+        unit = self._unit_of(metric)
+        rows = self.rows[self.rows["metric"] == (RECALL if unit == "classes" else metric)]
+        means = rows.groupby(["shots", _COLUMN[unit], "estimator"], sort=False)["value"].mean()
         return means.unstack("estimator")[self.estimators]
 
-    def summary(self, *, over: str | None = None, confidence: float = 0.95) -> pd.DataFrame:
+    def summary(self, *, confidence: float = 0.95) -> pd.DataFrame:
         """Mean and Student's t interval for each classifier, metric and number of shots.
 
         Parameters
         ----------
-        over : {"people", "classes", "folds"}, default=None
-            As in `units`.
         confidence : float, default=0.95
             Level of the intervals.
 
@@ -110,31 +99,25 @@ class FewShotResult:
         Raises
         ------
         ValueError
-            As `units`, or if the level is not between 0 and 1.
+            If the level is not between 0 and 1.
         """
-        is_over_classes = (self.unit if over is None else over) == "classes"
-        metrics = [_OF_CLASSES] if is_over_classes else self.metrics
-        means = {metric: list(self._by_shots(metric, over)) for metric in metrics}
+        means = {metric: list(self._by_shots(metric)) for metric in self.metrics}
         scored = self.rows[self.rows["metric"] == self.metrics[0]]
         n_episodes = scored.groupby("shots").size() // len(self.estimators)
         rows = []
-        for name, metric in product(self.estimators, metrics):
+        for name, metric in product(self.estimators, self.metrics):
             for shots, own in means[metric]:
                 low, high = interval(own[name], confidence)
-                if is_over_classes or self._metrics[metric].is_proportion:
+                if self._metrics[metric].is_proportion:
                     low, high = np.clip([low, high], 0.0, 1.0)
                 row = {"estimator": name, "metric": metric, "shots": shots}
                 row |= {"mean": own[name].mean(), "low": low, "high": high}
-                row[f"n_{self._over(metric, over)}"] = len(own)
+                row[f"n_{self._unit_of(metric)}"] = len(own)
                 rows.append(row | {"n_episodes": n_episodes[shots]})
         return pd.DataFrame(rows)
 
     def differences(
-        self,
-        metric: str | None = None,
-        *,
-        reference: str | None = None,
-        confidence: float = 0.95,
+        self, metric: str | None = None, *, reference: str | None = None, confidence: float = 0.95
     ) -> pd.DataFrame:
         """Paired differences, first minus second, for each pair and number of shots.
 
@@ -151,18 +134,17 @@ class FewShotResult:
         -------
         DataFrame
             Columns ``metric``, ``shots``, ``first``, ``second``, ``difference``, ``low``,
-            ``high``, the number of units, ``p`` (Wilcoxon's signed-rank test over people),
-            ``p_holm`` (Holm's correction over all rows), ``cohen_d`` (mean of the differences in
-            units of their standard deviation) and ``rank_biserial`` (-1 to 1). No test is claimed
-            (NaN) under 6 people, where even the clearest is not below 0.05, nor over classes or
-            folds, which are not independent.
+            ``high``, the number of units, ``p`` (Wilcoxon's signed-rank test over people) and
+            ``p_holm`` (Holm's correction over all rows). No test is claimed (NaN) under 6 people,
+            where even the clearest is not below 0.05, nor over classes or folds, which are not
+            independent.
 
         Raises
         ------
         ValueError
             If there is one classifier only, or a name is not known.
         """
-        metric = self.metrics[0] if metric is None else metric
+        metric = self._known(metric)
         rows = []
         for shots, own in self._by_shots(metric):
             for first, second in self._pairs(reference):
@@ -170,10 +152,9 @@ class FewShotResult:
                 low, high = interval(values, confidence)
                 row = {"metric": metric, "shots": shots, "first": first, "second": second}
                 row |= {"difference": values.mean(), "low": low, "high": high}
-                row[f"n_{self._over(metric, None)}"] = len(values)
-                row["p"] = paired_p_value(values) if self.unit == "people" else np.nan
-                row |= {"p_holm": np.nan, "cohen_d": standardised_mean(values)}
-                rows.append(row | {"rank_biserial": rank_biserial(values)})
+                row[f"n_{self._unit_of(metric)}"] = len(values)
+                p_value = paired_p_value(values) if self.unit == "people" else np.nan
+                rows.append(row | {"p": p_value})
         frame = pd.DataFrame(rows)
         return frame.assign(p_holm=holm(frame["p"]))
 
@@ -194,9 +175,9 @@ class FewShotResult:
         Raises
         ------
         ValueError
-            As `units`.
+            If the metric was not scored.
         """
-        metric = self.metrics[0] if metric is None else metric
+        metric = self._known(metric)
         frames = []
         for shots, own in self._by_shots(metric):
             ascending = not self._metrics[metric].greater_is_better
@@ -212,26 +193,18 @@ class FewShotResult:
     def _repr_html_(self) -> str:
         return self.summary().round(3).to_html()
 
-    def _by_shots(self, metric: str, over: str | None = None) -> Iterator:
-        for shots, own in self.units(metric, over=over).groupby(level="shots"):
+    def _by_shots(self, metric: str) -> Iterator[tuple[int, pd.DataFrame]]:
+        for shots, own in self.units(metric).groupby(level="shots"):
             yield shots, own.droplevel("shots")
 
-    def _over(self, metric: str, over: str | None) -> str:
-        """The unit; folds where there are no people and the metric is no mean over classes."""
-        if over is None:
-            of_folds = self.unit == "classes" and metric != _OF_CLASSES
-            over = "folds" if of_folds else self.unit
-        if over not in _COLUMN:
-            raise ValueError(f"over={over!r}, but it must be one of {list(_COLUMN)}.")
-        if over == "people" and self.rows["person"].isna().all():
-            raise ValueError("over='people' needs groups, which were not given; use over='folds'.")
-        if over == "classes" and metric != _OF_CLASSES:
-            raise ValueError(
-                f"{metric!r} is no mean over classes, as only {_OF_CLASSES!r} is; use over='folds'."
-            )
-        if over != "classes" and metric not in self._metrics:
+    def _known(self, metric: str | None) -> str:
+        if metric is not None and metric not in self._metrics:
             raise ValueError(f"metric={metric!r} was not scored; there are {self.metrics}.")
-        return over
+        return self.metrics[0] if metric is None else metric
+
+    def _unit_of(self, metric: str) -> str:
+        is_of_classes = self.unit == "classes" and metric != _OF_CLASSES
+        return "folds" if is_of_classes else self.unit
 
     def _pairs(self, reference: str | None) -> list[tuple[str, str]]:
         if len(self.estimators) < 2:

@@ -6,13 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stf2m_sk.model_selection._intervals import (
-    holm,
-    interval,
-    paired_p_value,
-    rank_biserial,
-    standardised_mean,
-)
+from stf2m_sk.model_selection._intervals import holm, interval, paired_p_value
 
 VALUES = st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=2, max_size=12)
 
@@ -72,16 +66,3 @@ class TestHolm:
                 break
             rejected.add(int(i))
         assert set(np.flatnonzero(holm(p_values) <= 0.05).tolist()) == rejected
-
-
-class TestEffects:
-    def test_cohens_d_by_hand(self):
-        assert standardised_mean(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
-        assert standardised_mean(np.array([0.0, 0.0])) == 0.0
-        assert standardised_mean(np.array([0.5, 0.5])) == np.inf
-        assert np.isnan(standardised_mean(np.array([0.5])))
-
-    def test_rank_biserial_by_hand(self):
-        # Ranks 1, 2, 3 and 4: (1 + 3 + 4 - 2) / 10.
-        assert rank_biserial(np.array([0.1, -0.2, 0.3, 0.4, 0.0])) == pytest.approx(0.6)
-        assert rank_biserial(np.array([0.0, 0.0])) == 0.0

@@ -68,17 +68,13 @@ def test_people_are_the_unit(result):
     assert own.sort_index().tolist() == pytest.approx(means)
 
 
-def test_other_units_and_levels(result):
+def test_levels_and_names(result):
     narrow, wide = result.summary(), result.summary(confidence=0.99)
     assert (wide["low"] <= narrow["low"]).all()
-    assert result.summary(over="folds")["n_folds"].tolist() == [2] * 6
-    assert result.summary(over="classes")["n_classes"].tolist() == [4] * 3
-    with pytest.raises(ValueError, match="over='days', but it must be one of"):
-        result.summary(over="days")
-    with pytest.raises(ValueError, match="'log_loss' is no mean over classes"):
-        result.units("log_loss", over="classes")
     with pytest.raises(ValueError, match="confidence=1, but it must be between 0 and 1"):
         result.summary(confidence=1)
+    with pytest.raises(ValueError, match="metric='f1' was not scored"):
+        result.units("f1")
 
 
 def test_intervals_of_proportions_stay_inside_0_and_1():

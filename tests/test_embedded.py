@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
+from stf2m_sk.embedded import EmbeddedClassifier, can_embed
 from stf2m_sk.model_selection import Episode, FewShotProtocol, ShuffledLabels
 from stf2m_sk.model_selection._clips import read_clips
-from stf2m_sk.model_selection._embedded import EmbeddedClassifier, can_embed
 from stf2m_sk.model_selection._episodes import draw_people
 from stf2m_sk.model_selection._predicting import predict_episodes
 from stf2m_sk.preprocessing._forms import with_arrays
