@@ -173,7 +173,7 @@ def check_soft_labels(
                 f"the columns of soft_labels must be labels, each once, of {known}, got {columns}"
             )
         soft_labels = soft_labels.reindex(columns=known, fill_value=0.0)
-    shares = np.asarray(soft_labels, dtype=np.float64)
+    shares = np.array(soft_labels, dtype=np.float64)  # pandas hands out read-only arrays
     if shares.shape != (len(labels), len(known)):
         raise ValueError(
             f"soft_labels must have a row for each of {len(labels)} clips and a column for each of "

@@ -1,5 +1,7 @@
 """Soft labels: shares of several annotators, taken as the model's targets."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,3 +120,12 @@ class TestRefusals:
     def test_at_adapt_without_clips(self, fitted, people):
         with pytest.raises(TypeError, match="soft_labels are of the clips in X"):
             fitted.adapt(unlabelled=people.new_views, soft_labels=mixed(people.target))
+
+
+def test_shares_that_cannot_be_written_to_are_taken_without_a_warning(quick, people):
+    shares = one_hot(people.target)
+    shares.flags.writeable = False  # as pandas hands out its values
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*not writable")
+        quick().fit(people.views, people.target, groups=people.groups, soft_labels=shares)
+    assert not shares.flags.writeable
