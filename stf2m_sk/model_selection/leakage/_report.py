@@ -1,36 +1,93 @@
-"""What should not be on both sides of a split, and is."""
+"""What should not be on both sides of a split and is: how it is reported, and looked for."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sized
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from html import escape
+from itertools import islice, product
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import has_fit_parameter
 
-from stf2m_sk.metrics._probabilities import LOWER_IS_BETTER, METRICS
+from stf2m_sk.metrics import LOWER_IS_BETTER, METRICS
 from stf2m_sk.model_selection._clips import check_per_clip
-from stf2m_sk.model_selection._forms import count_clips, take_clips
-from stf2m_sk.model_selection.leakage._checks import ROW_CHECKS, Clips, Split, why_not_checked
-from stf2m_sk.model_selection.leakage._duplicates import count_independent, flatten
-from stf2m_sk.model_selection.leakage._effect import Judge, worth_of_rows, worth_of_scaler
-from stf2m_sk.model_selection.leakage._result import Leak, LeakageReport
-from stf2m_sk.model_selection.leakage._scaling import (
-    as_scaler_saw,
-    rescale,
-    same_statistics,
-    scalings_of,
-)
+from stf2m_sk.model_selection._forms import take_clips
+from stf2m_sk.model_selection.leakage._checks import row_checks, scaling_by, scaling_in_X
 from stf2m_sk.views import Views, as_views
 
-__all__ = ["leakage_report"]
-
 _SCALER = "scaler fitted on all data"
-_ALL, _TOGETHER = "all clips", "the two sides together"
-_PROTOCOLS = ("new-person", "same-person")
+
+
+class Leak(NamedTuple):
+    """One kind of leak between the two sides of one split; a scaler leaks no rows."""
+
+    check: str
+    split: int
+    train_rows: NDArray[np.intp]
+    test_rows: NDArray[np.intp]
+    what: str
+    score: float = np.nan
+    score_without: float = np.nan  # those rows, or with the scaler fitted to the training side
+    score_random: float = np.nan  # mean without as many random rows of each class
+    fall: float = np.nan  # how much the leak is worth: `score_random` minus `score_without`
+    note: str = ""  # why there is no `score_without`
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeakageReport:
+    """What leaks, the checks that found nothing, and those not made with what they need."""
+
+    leaks: tuple[Leak, ...]
+    passed: tuple[str, ...]
+    not_checked: dict[str, str]
+    n_splits: int
+    scoring: str | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether no check found anything; what is in `not_checked` may leak all the same."""
+        return not self.leaks
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """The checks that found something, each once."""
+        return tuple(dict.fromkeys(leak.check for leak in self.leaks))
+
+    def fall(self, check: str) -> float:
+        """Mean fall of one of `found` over the splits where it is known; NaN if in none."""
+        if check not in self.found:
+            raise ValueError(f"{check!r} found nothing; found: {list(self.found)}")
+        return float(self.to_frame().groupby("check")["fall"].mean()[check])
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row for each leak and the fields of `Leak`."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.leaks), columns=Leak._fields)
+
+    def __repr__(self) -> str:
+        n_leaking = len({leak.split for leak in self.leaks})
+        head = f"Leakage found in {n_leaking} of" if n_leaking else "No leakage found in"
+        lines = [f"{head} {self.n_splits} split(s)."]
+        for check, leaks in self.to_frame().groupby("check", sort=False):
+            lines.append(f"  found: {check}, in {len(leaks)} of {self.n_splits} split(s)")
+            lines += [f"    split {one.split}: {one.what}" for one in leaks[:3].itertuples()]
+            lines += [f"    and {len(leaks) - 3} more, see to_frame()"] * (len(leaks) > 3)
+            lines += [f"    {note}" for note in leaks["note"].unique() if note]
+            own, rest, random, fall = leaks.dropna(subset="fall").loc[:, "score":"fall"].mean()
+            if not np.isnan(fall):
+                scores = f"{own:.3f} as given, {rest:.3f} without, {random:.3f} without random ones"
+                lines.append(f"    {self.scoring}: {scores}; it is worth {fall:+.3f}")
+        lines += [f"  passed: {check}" for check in self.passed]
+        lines += [f"  not checked: {check} ({why})" for check, why in self.not_checked.items()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>{self.to_frame().to_html(index=False, na_rep='')}"
 
 
 def leakage_report(
@@ -38,7 +95,7 @@ def leakage_report(
     y: ArrayLike | None = None,
     *,
     splits: Iterable[tuple[ArrayLike, ArrayLike]],
-    protocol: Literal["new-person", "same-person"] = "new-person",
+    protocol: str = "new-person",
     groups: ArrayLike | None = None,
     contexts: ArrayLike | None = None,
     times: ArrayLike | None = None,
@@ -52,298 +109,144 @@ def leakage_report(
 ) -> LeakageReport:
     """Look for what leaks from the training side of splits into the test side.
 
-    Found are rows that are on both sides; windows that overlap; contexts and people that both
-    sides share; near-duplicate clips; and scalers that were fitted on more than the training
-    side. With an `estimator` it is said how much each is worth: how far the score falls when the
-    leaking rows are taken from the training side, against as many rows taken at random.
+    Found are rows, contexts and people on both sides; windows that overlap (by `times`, or by
+    equal stretches of signal); clips that correlate more than chance explains; scalers of more
+    than the training side (in `X`, or given). An `estimator` tells what each is worth.
 
     Parameters
     ----------
-    X : Views, dict, list of arrays, or array of 2 or 3 dimensions
-        Clips, as the classifier gets them; see `stf2m_sk.views.as_views`. NaN where not measured.
-    y : array-like of shape (n_clips,), default=None
-        Labels; needed with `estimator`.
+    X, y
+        Clips as the classifier gets them (before the `scaler`, if given), and their labels.
     splits : iterable of (train, test)
-        Rows of the two sides, such as ``cv.split(X, y, groups)`` or (support, query) of
-        episodes.
+        Rows of the two sides, such as ``cv.split(X, y, groups)``.
     protocol : {"new-person", "same-person"}, default="new-person"
         Whether the two sides must not share a person, or are support and query of one.
-    groups : array-like of shape (n_clips,), default=None
-        Person of each clip. Times are within the recording of a person.
-    contexts : array-like of shape (n_clips,), default=None
-        Trial, stimulus, statement or session of each clip; no value may be on both sides. Numbers
-        of trials that start anew for each person are to be made unique first.
-    times : array-like of shape (n_clips,), default=None
-        When each clip begins, in seconds.
-    duration : float or array-like of shape (n_clips,), default=None
-        How long each clip lasts, in seconds; by default the longest modality of known rate.
+    groups, contexts, times, duration : array-like of shape (n_clips,), default=None
+        Of each clip the person, the stimulus or trial, when it begins in the person's recording,
+        and how long it lasts (by default its longest modality of known rate); in seconds.
     scaler : fitted transformer, default=None
-        Its statistics are compared with those of all clips and of the training side. `X` must
-        then be what was given to it. Without it, `X` itself is looked at.
-    estimator : classifier, default=None
-        Says what the leaks are worth. If it is fitted and has `adapt`, it adapts to the training
-        side; else a clone is fitted to it. A clone without a fixed ``random_state`` adds noise.
-    scoring : str, default="balanced_accuracy"
-        A metric of `METRICS` of which more is better.
-    threshold : float, default=None
-        Correlation from which on two clips are near-duplicates: 0.99 for recordings, 0.9999 for
-        a table with one row a clip. It is raised for smooth signals, see Notes.
-    n_random : int, default=5
-        Draws of random rows that the fall of the score is compared with.
-    random_state : int, RandomState instance or None, default=None
-        Decides these draws.
+        Compared with clones fitted to all clips and to the training side.
+    estimator, scoring : classifier, default=None; str, default="balanced_accuracy"
+        Adapts to the training side if fitted and with `adapt`; of `METRICS`, more being better.
+    threshold, n_random, random_state : float, default=None; int, default=5; default=None
+        Correlation of near-duplicates (0.99, in tables 0.9999); draws of random rows, their seed.
 
     Returns
     -------
     LeakageReport
-        `clean` is True if nothing was found; ``print`` it to read it.
 
     Raises
     ------
-    ValueError
-        If lengths or rows do not fit, a side is empty, a parameter is out of its range, `times`
-        come without a duration, or `estimator` without `y`.
-    TypeError
-        If `splits` is not an iterable of pairs.
-
-    Notes
-    -----
-    Source: ours; the flaws looked for are those of arXiv 2508.02417.
-
-    *Overlapping windows* are found by `times`, and without them where one clip equals another
-    but for a shift over at least a tenth (and 8 time steps) of its length, to the last bit and in
-    all modalities. Windows that were scaled one by one are not equal any more: give `times`.
-
-    *Near-duplicates* are clips whose courses correlate, each channel about its own mean. The
-    threshold is raised to the correlation that 0.01 unrelated pairs of the split would reach by
-    chance, given how much its clips correlate on the whole. Clips of fewer than 16 values or
-    changes are not compared.
-
-    *A scaler* is found in `X` where all columns (or channels) of all clips, or of the two sides
-    together, have mean 0 and deviation 1, or minimum 0 and maximum 1, and those of the training
-    side have not.
-
-    What no check could find is not excluded, and checks that need what was not given are listed
-    in `LeakageReport.not_checked`.
+    ValueError, TypeError
+        If lengths, rows or parameters do not fit, or something needed is not given.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from stf2m_sk.datasets import make_emotion_views
     >>> from stf2m_sk.model_selection import leakage_report
-    >>> data = make_emotion_views(n_people=4, random_state=0)
-    >>> shuffled = np.random.default_rng(0).permutation(len(data.views))
-    >>> report = leakage_report(
-    ...     data.views, splits=[(shuffled[:60], shuffled[60:])], groups=data.groups
-    ... )
-    >>> report.clean, report.found
-    (False, ('shared people',))
-    >>> new = data.groups == "person_3"
-    >>> sides = np.flatnonzero(~new), np.flatnonzero(new)
-    >>> print(leakage_report(data.views, splits=[sides], groups=data.groups))
-    No leakage found in 1 split(s).
-      passed: same rows
-      passed: overlapping windows
-      passed: shared people
-      passed: near-duplicate clips
-      passed: scaler fitted on all data
-      not checked: shared contexts (needs `contexts`)
+    >>> leakage_report(np.eye(4), splits=[([0, 1, 2], [2, 3]), ([0, 1], [2])]).found
+    ('same rows',)
     """
-    _check_parameters(protocol, threshold, n_random)
+    _check_parameters(protocol, scoring, threshold, n_random)
     views = as_views(X)
-    n_clips = views.n_clips
-    pairs = _read_splits(splits, n_clips)
-    start, end = _read_times(times, duration, views)
-    signals = views.to_dict()
-    rows = flatten(signals)
-    clips = Clips(
-        signals=signals,
-        rows=rows,
-        n_independent=count_independent(rows),
-        people=_optional(groups, n_clips, "groups"),
-        contexts=_optional(contexts, n_clips, "contexts"),
-        start=start,
-        end=end,
-        is_new_person=protocol == "new-person",
-        threshold=threshold,
+    pairs, spans = _read_splits(splits, len(views)), _read_times(times, duration, views)
+    y, people, contexts = (
+        None if values is None else check_per_clip(values, len(views), name)
+        for name, values in (("y", y), ("groups", groups), ("contexts", contexts))
     )
-    judge = _read_judge(estimator, y, clips.people, scoring, n_random, n_clips)
-    leaks, seed = [], _seed(random_state)
-    if scaler is None:
-        find_scaler = partial(_scaling_of_X, scalings_of(signals, np.arange(n_clips)))
+    if estimator is not None and y is None:
+        raise ValueError("`estimator` is given without `y`; give the labels to score it with")
+    checks, not_checked = row_checks(views.to_dict(), people, contexts, spans, protocol, threshold)
+    find_scaling = scaling_in_X if scaler is None else partial(scaling_by, scaler)
+    state = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    seed, leaks = state.randint(2**31), []  # with None the global generator is left alone
+    for split, (train, test) in enumerate(pairs):
+        generator = np.random.default_rng([seed, split])  # whatever the other splits are
+        score = partial(_score, estimator, scoring, y, people, train, test)
+        for name, check in checks.items():
+            leak = Leak(name, split, *check(train, test))
+            if len(leak.train_rows) and estimator is not None:
+                leak = _with_worth(leak, partial(score, X), y[train], train, n_random, generator)
+            leaks += [leak] if len(leak.train_rows) else []
+        wholes = {"all clips": np.arange(len(views)), "both sides": np.union1d(train, test)}
+        for what, scaled, refit in islice(find_scaling(X, y, train, wholes), 1):
+            leak = Leak(_SCALER, split, train[:0], train[:0], what)
+            if estimator is not None:
+                given, without = score(scaled, train), score(refit(), train)
+                leak = Leak(*leak[:5], given, without, given, given - without)
+            leaks.append(leak)
+    found, scoring = {leak.check for leak in leaks}, None if estimator is None else scoring
+    passed = tuple(name for name in (*checks, _SCALER) if name not in found)
+    return LeakageReport(tuple(leaks), passed, not_checked, len(pairs), scoring)
+
+
+def _score(estimator, scoring: str, y, people, train, test, X: Any, rows: NDArray) -> float:
+    """The score on the test side after training on some rows of the training side."""
+    clips, labels = take_clips(X, rows), y[rows]
+    if hasattr(estimator, "adapt") and hasattr(estimator, "classes_"):  # fitted already
+        fitted = estimator.adapt(clips, labels, classes=np.unique(y[train]))
+    elif people is not None and has_fit_parameter(estimator, "groups"):
+        fitted = clone(estimator).fit(clips, labels, groups=people[rows])
     else:
-        find_scaler = partial(_scaling_by, scaler, y)
-    for split in pairs:
-        leaks += _row_leaks(clips, split, judge, X, seed)
-        leaks += _scaler_leaks(find_scaler(X, signals, split), split, judge)
-    not_checked = why_not_checked(clips)
-    found = {leak.check for leak in leaks}
-    passed = [c for c in (*ROW_CHECKS, _SCALER) if c not in found and c not in not_checked]
-    return LeakageReport(
-        tuple(leaks), tuple(passed), not_checked, len(pairs), None if judge is None else scoring
-    )
+        fitted = clone(estimator).fit(clips, labels)
+    query = take_clips(X, test)
+    if hasattr(fitted, "predict_proba"):
+        return METRICS[scoring](y[test], fitted.predict_proba(query), fitted.classes_)
+    certain = np.equal.outer(fitted.predict(query), fitted.classes_).astype(float)
+    return METRICS[scoring](y[test], certain, fitted.classes_)
 
 
-# ---- what leaks ----
+def _with_worth(leak: Leak, score, labels: NDArray, train: NDArray, n_random, generator) -> Leak:
+    """The leak with its scores: as given, without its rows, without random rows."""
+    leaks = np.isin(train, leak.train_rows)
+    leak = leak._replace(score=score(train))
+    if len(np.unique(labels[~leaks])) < 2:
+        return leak._replace(note=f"{(~leaks).sum()} training rows are left, too few to fit")
+    kept = np.ones((n_random, len(train)), dtype=bool)
+    for draw, label in product(kept, np.unique(labels[leaks])):  # as many of each class go
+        own = np.flatnonzero(labels == label)
+        draw[generator.permutation(own)[: leaks[own].sum()]] = False
+    try:
+        without, random = score(train[~leaks]), np.mean([score(train[draw]) for draw in kept])
+    except ValueError as error:
+        return leak._replace(note=f"what is left cannot be fitted: {error}")
+    return leak._replace(score_without=without, score_random=random, fall=random - without)
 
 
-def _row_leaks(clips: Clips, split: Split, judge, X, seed: int) -> list[Leak]:
-    skipped = why_not_checked(clips)
-    leaks = [check(clips, split) for name, check in ROW_CHECKS.items() if name not in skipped]
-    leaks = [leak for leak in leaks if leak is not None]
-    if judge is None:
-        return leaks
-    # The same rows are drawn for a split whatever the other splits are.
-    generator = np.random.default_rng([seed, split.place])
-    return [worth_of_rows(leak, judge, X, split.train, split.test, generator) for leak in leaks]
+def _check_parameters(protocol: str, scoring: str, threshold: float | None, n_random: int) -> None:
+    protocols, higher = ["new-person", "same-person"], sorted(set(METRICS) - set(LOWER_IS_BETTER))
+    if protocol not in protocols or scoring not in higher:
+        raise ValueError(f"{protocol=}, {scoring=}; expected one of {protocols}, one of {higher}")
+    if not (threshold is None or 0 < threshold <= 1) or n_random not in range(1, 10**9):
+        raise ValueError(f"{threshold=}, {n_random=}; expected above 0 to 1, and at least 1 draw")
 
 
-def _scaler_leaks(found: tuple | None, split: Split, judge) -> list[Leak]:
-    if found is None:
-        return []
-    what, scaled, refit = found
-    empty = split.train[:0]
-    leak = Leak(_SCALER, split.place, empty, empty, what)
-    if judge is not None:
-        leak = worth_of_scaler(leak, judge, scaled, refit(), split.train, split.test)
-    return [leak]
-
-
-def _scaling_of_X(of_all: list, X: Any, signals: Mapping, split: Split) -> tuple | None:
-    """What was done to X, X itself, and how to get X as it should have been; or None."""
-    of_train = scalings_of(signals, split.train)
-    together = np.union1d(split.train, split.test)
-    of_both = of_all if len(together) == count_clips(X) else scalings_of(signals, together)
-    for whole, scalings in {_ALL: of_all, _TOGETHER: of_both}.items():
-        leaking = [scaling for scaling in scalings if scaling not in of_train]
-        if leaking:
-            how, over = leaking[0]
-            what = f"X is {how} ({over}) over {whole}, and not over the training side"
-            return what, X, partial(_rescaled, X, signals, split.train, leaking[0])
-    return None
-
-
-def _scaling_by(scaler: Any, y, X: Any, signals: Mapping, split: Split) -> tuple | None:
-    """As `_scaling_of_X`, for a given scaler and X before scaling."""
-    seen = as_scaler_saw(X, signals, scaler)
-    labels = None if y is None else np.asarray(y)
-
-    def known(rows):
-        return take_clips(seen, rows), None if labels is None else labels[rows]
-
-    if same_statistics(scaler, *known(split.train)):
-        return None
-    together = np.union1d(split.train, split.test)
-    for whole, rows in {_ALL: np.arange(count_clips(X)), _TOGETHER: together}.items():
-        if same_statistics(scaler, *known(rows)):
-            what = f"the scaler has the statistics of {whole}, not of the training side"
-            refit = partial(_refitted, scaler, seen, *known(split.train))
-            return what, scaler.transform(seen), refit
-    return None
-
-
-def _refitted(scaler: Any, seen: Any, train_X: Any, train_y: Any) -> Any:
-    return clone(scaler).fit(train_X, train_y).transform(seen)
-
-
-def _rescaled(X: Any, signals: Mapping, train: NDArray[np.intp], scaling: tuple[str, str]) -> Any:
-    return _in_form_of(X, rescale(signals, train, scaling))
-
-
-def _in_form_of(X: Any, signals: dict[str, NDArray]) -> Any:
-    if isinstance(X, Views):
-        rates = {m.name: m.rate for m in X.schema if m.rate is not None}
-        names = {m.name: m.channel_names for m in X.schema if m.channel_names is not None}
-        return Views(signals, rates=rates, channel_names=names)
-    if isinstance(X, Mapping):
-        return signals
-    arrays = list(signals.values())
-    if len(arrays) > 1 or (isinstance(X, list | tuple) and np.ndim(X[0]) == 3):
-        return arrays
-    return arrays[0] if np.ndim(X) == 3 else arrays[0][:, :, 0]
-
-
-# ---- reading ----
-
-
-def _check_parameters(protocol: str, threshold: float | None, n_random: int) -> None:
-    if protocol not in _PROTOCOLS:
-        raise ValueError(f"protocol={protocol!r}; expected one of {list(_PROTOCOLS)}")
-    if threshold is not None and not 0 < threshold <= 1:
-        raise ValueError(f"threshold={threshold!r}; expected a correlation above 0, at most 1")
-    if isinstance(n_random, bool) or not isinstance(n_random, int | np.integer) or n_random < 1:
-        raise ValueError(f"n_random={n_random!r}; expected a whole number of at least 1")
-
-
-def _read_splits(splits: Iterable, n_clips: int) -> list[Split]:
+def _read_splits(splits: Iterable, n_clips: int) -> list[tuple[NDArray, NDArray]]:
     if hasattr(splits, "split") or not isinstance(splits, Iterable):
-        raise TypeError(
-            f"splits is {splits!r}; expected pairs of rows (train, test): give "
-            "splits=cv.split(X, y, groups)"
-        )
-    pairs = []
-    for place, pair in enumerate(splits):
-        try:
-            train, test = pair
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"split {place} is {pair!r}; expected a pair (train, test)") from error
-        sides = [_read_side(side, n_clips, place) for side in (train, test)]
-        pairs.append(Split(place, *sides))
+        raise TypeError(f"splits is {splits!r}; expected pairs: splits=cv.split(X, y, groups)")
+    pairs = list(splits)
     if not pairs:
         raise ValueError("splits is empty; expected at least one pair of rows (train, test)")
-    return pairs
+    for pair in pairs:
+        if not isinstance(pair, Sized) or len(pair) != 2:
+            raise TypeError(f"a split is {pair!r}; expected a pair (train, test)")
+        for side in map(np.asarray, pair):
+            is_rows = side.ndim == 1 and side.dtype.kind in "iu" and len(side)
+            if not is_rows or side.min() < 0 or side.max() >= n_clips:
+                raise ValueError(f"a side is {side}; expected rows from 0 to {n_clips - 1}")
+    return [(np.unique(train), np.unique(test)) for train, test in pairs]
 
 
-def _read_side(side: ArrayLike, n_clips: int, place: int) -> NDArray[np.intp]:
-    rows = np.asarray(side)
-    if rows.ndim != 1 or not len(rows) or rows.dtype.kind not in "iu":
-        raise ValueError(
-            f"a side of split {place} has the shape {rows.shape} and the type {rows.dtype}; "
-            "expected at least one row, as whole numbers"
-        )
-    if rows.min() < 0 or rows.max() >= n_clips:
-        raise ValueError(
-            f"split {place} has rows from {rows.min()} to {rows.max()}, but X has {n_clips} clips"
-        )
-    return np.unique(rows).astype(np.intp)
-
-
-def _optional(values: ArrayLike | None, n_clips: int, name: str) -> NDArray | None:
-    return None if values is None else check_per_clip(values, n_clips, name)
-
-
-def _read_times(times: ArrayLike | None, duration: ArrayLike | None, views: Views):
+def _read_times(times, duration, views: Views) -> tuple[NDArray, NDArray] | None:
+    if times is None and duration is not None:
+        raise ValueError("`duration` is given without `times`; give when each clip begins too")
     if times is None:
-        if duration is not None:
-            raise ValueError("`duration` is given without `times`; give when each clip begins too")
-        return None, None
-    start = check_per_clip(times, views.n_clips, "times").astype(np.float64)
-    if duration is None:
-        known = [m.n_timesteps / m.rate for m in views.schema if m.rate is not None]
-        if not known:
-            raise ValueError(
-                "`times` are given without `duration`, and X does not tell its rates; give how "
-                "many seconds a clip lasts"
-            )
-        duration = max(known)
-    length = np.broadcast_to(np.asarray(duration, dtype=np.float64), start.shape)
-    if not (np.isfinite(start).all() and np.isfinite(length).all() and (length > 0).all()):
+        return None
+    longest = max((m.n_timesteps / m.rate for m in views.schema if m.rate), default=None)
+    if duration is None and longest is None:
+        raise ValueError("`times` are given without `duration`, and X does not tell its rates")
+    start = check_per_clip(times, len(views), "times").astype(np.float64)
+    length = np.full(start.shape, longest if duration is None else duration, dtype=np.float64)
+    if not (np.isfinite(start) & np.isfinite(length) & (length > 0)).all():
         raise ValueError("times must be finite, and duration finite and above 0, in seconds")
     return start, start + length
-
-
-def _read_judge(estimator, y, groups, scoring, n_random, n_clips) -> Judge | None:
-    if estimator is None:
-        return None
-    higher = sorted(set(METRICS) - LOWER_IS_BETTER)
-    if scoring not in higher:
-        raise ValueError(f"scoring={scoring!r}; expected one of {higher}")
-    if y is None:
-        raise ValueError("`estimator` is given without `y`; give the labels to score it with")
-    return Judge(estimator, check_per_clip(y, n_clips, "y"), groups, scoring, n_random)
-
-
-def _seed(random_state: int | np.random.RandomState | None) -> int:
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    return int(check_random_state(random_state).randint(2**31))

@@ -98,7 +98,7 @@ class TestShuffledLabels:
 
     def test_lengths(self):
         control = ShuffledLabels(Recorder(), random_state=0).fit(blank(3), LABELS)
-        with pytest.raises(ValueError, match="X has 3 clips and y 2 labels"):
+        with pytest.raises(ValueError, match="X has 3 clips, y has 2 labels"):
             control.adapt(blank(3), ["joy", "fear"])
         with pytest.raises(ValueError, match="requires y to be passed"):
             control.adapt(blank(3), None)

@@ -194,10 +194,16 @@ class TestNearestInTime:
             with pytest.raises(ValueError, match="`times` is not given"):
                 method(blank(2))
 
-    @pytest.mark.parametrize("times", [[0, np.inf], ["09:00", "09:30"]])
-    def test_what_is_no_time(self, times):
+    @pytest.mark.parametrize(
+        ("times", "message"),
+        [
+            ([0, np.inf], "times contains infinity"),
+            (["09:00", "09:30"], "could not convert string to float: .*09:00"),
+        ],
+    )
+    def test_what_is_no_time(self, times, message):
         control = NearestInTimeControl().fit(blank(2), ["calm", "joy"])
-        with pytest.raises(ValueError, match="not finite numbers; expected seconds"):
+        with pytest.raises(ValueError, match=message):
             control.adapt(blank(2), ["calm", "joy"], times=times)
 
 
@@ -216,22 +222,22 @@ class TestAdaptRefuses:
             control.adapt(blank(2), ["joy", "fear"], classes=["fear"])
 
     def test_numbers_for_text(self, control):
-        with pytest.raises(TypeError, match="text on one side and numbers on the other"):
+        with pytest.raises(TypeError, match="text and numbers, which cannot be mixed"):
             control.adapt(blank(2), [0, 1])
 
     def test_lengths(self, control):
-        with pytest.raises(ValueError, match="X has 3 clips and y 2 labels"):
+        with pytest.raises(ValueError, match="X has 3 clips, y has 2 labels"):
             control.adapt(blank(3), ["joy", "fear"])
 
     def test_modalities_of_different_lengths(self, control):
         X = {"eda": np.zeros((2, 1, 3)), "hr": np.zeros((1, 1, 3))}
-        with pytest.raises(ValueError, match=r"have \[1, 2\] clips; expected at least one"):
+        with pytest.raises(ValueError, match=r"differ in their number of clips: \[1, 2\]"):
             control.adapt(X, ["joy", "fear"])
 
     def test_no_labels(self, control):
-        with pytest.raises(ValueError, match=r"Control requires y to be passed"):
+        with pytest.raises(ValueError, match=r"Control estimator requires y to be passed"):
             control.adapt(blank(3), None)
 
     def test_no_clips(self, control):
-        with pytest.raises(ValueError, match=r"0 sample\(s\); give at least 1 labelled clip"):
+        with pytest.raises(ValueError, match=r"0 sample\(s\). Give at least 1 label"):
             control.adapt(blank(0), np.array([], dtype=str))

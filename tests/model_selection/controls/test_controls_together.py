@@ -6,6 +6,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from stf2m_sk.model_selection import (
+    FewShotProtocol,
     MajorityControl,
     NearestInTimeControl,
     PopulationOnly,
@@ -35,21 +36,17 @@ def blocked():
     own_way = np.array([generator.permutation(3) for _ in range(12)])
     X = 2.5 * np.eye(3)[own_way[person, felt]] + generator.normal(size=(len(felt), 3))
     times = np.tile(np.arange(24) + 1000.0 * np.repeat([0, 1, 2], 8), 12)
-    return {
-        "X": X,
-        "y": EMOTIONS[felt],
-        "groups": person,
-        "contexts": np.array([f"film {i:02d}" for i in film]),
-        "times": times,
-    }
+    origin = {"contexts": np.array([f"film {i:02d}" for i in film]), "times": times}
+    return {"X": X, "y": EMOTIONS[felt], "groups": person}, origin
 
 
 @pytest.fixture(scope="module")
 def means(blocked, quick):
     linear = LogisticRegression()
     # Meta-trained once, on some of the people: all that is wanted of it here is that it adapts.
-    few = blocked["groups"] < 4
-    trained = quick(support_weight=4.0).fit(blocked["X"][few], blocked["y"][few])
+    table, origin = blocked
+    few = table["groups"] < 4
+    trained = quick(support_weight=4.0).fit(table["X"][few], table["y"][few])
     adapting = FrozenEstimator(trained)
     estimators = {
         "linear": linear,
@@ -61,15 +58,12 @@ def means(blocked, quick):
         "adapting": adapting,
         "adapting, shuffled": ShuffledLabels(adapting, random_state=0),
     }
-    compared = compare_few_shot(
-        estimators, **blocked, n_shot=(0, 4), cv=2, n_draws=2, random_state=0
-    )
-    assert len(compared.rows) == len(estimators) * 12 * 2 * 2
-    return {
-        name: dict(zip(own["shots"], own["mean"], strict=True))
-        for name, result in compared.results.items()
-        for own in [result.summary()]
-    }
+    protocol = FewShotProtocol(shots=(0, 4), draws=6, random_state=0, **origin)
+    compared = compare_few_shot(estimators, **table, protocol=protocol, cv=2)
+    scored = compared.rows[compared.rows["metric"] == "balanced_accuracy"]
+    assert len(scored) == len(estimators) * 12 * 6 * 2
+    table = compared.summary().pivot(index="estimator", columns="shots", values="mean")
+    return table.to_dict("index")
 
 
 class TestTogether:
@@ -93,7 +87,7 @@ class TestTogether:
 
     def test_classifiers_learn_the_person(self, means):
         assert means["linear"][4] > 0.75
-        assert means["adapting"][4] > 0.6
+        assert means["adapting"][4] > CHANCE + 0.2
         assert means["adapting"][0] == pytest.approx(CHANCE, abs=0.12)
 
     def test_controls_without_signals_are_above_the_classifier(self, means):
@@ -101,16 +95,16 @@ class TestTogether:
 
 
 def test_one_at_a_time_too(blocked):
-    result = few_shot_score(
-        NearestInTimeControl(), **blocked, n_shot=4, cv=4, n_draws=2, random_state=0
-    )
-    assert result.summary()["mean"] == [1.0]
+    table, origin = blocked
+    protocol = FewShotProtocol(shots=4, draws=2, random_state=0, **origin)
+    result = few_shot_score(NearestInTimeControl(), **table, protocol=protocol, cv=4)
+    assert result.summary()["mean"].tolist() == [1.0]
 
 
 def test_in_the_order_of_the_rows_where_no_times_are_given(blocked):
     """Blocks follow each other without a break, so that time tells much, but not all."""
-    table = blocked | {"times": None, "contexts": None}
-    result = few_shot_score(NearestInTimeControl(), **table, n_shot=4, cv=4, random_state=0)
+    protocol = FewShotProtocol(shots=4, random_state=0)
+    result = few_shot_score(NearestInTimeControl(), **blocked[0], protocol=protocol, cv=4)
     # Of a block of eight clips the first four are support, one is dropped and the last three are
     # asked: as far from their own as from the next block is the middle one, and the earlier wins.
     (score,) = result.summary()["mean"]
@@ -121,4 +115,6 @@ def test_in_the_order_of_the_rows_where_no_times_are_given(blocked):
 
 def test_a_stimulus_prior_needs_contexts(blocked):
     with pytest.raises(ValueError, match="`contexts` is not given; expected the stimulus"):
-        few_shot_score(StimulusPriorControl(), **(blocked | {"contexts": None}), n_shot=1, cv=4)
+        few_shot_score(
+            StimulusPriorControl(), **blocked[0], protocol=FewShotProtocol(shots=1), cv=4
+        )

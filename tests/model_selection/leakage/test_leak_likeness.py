@@ -8,13 +8,7 @@ from sklearn.utils import Bunch
 from stf2m_sk.demo.peers import summary_statistics
 from stf2m_sk.metrics import METRICS
 from stf2m_sk.model_selection import leakage_report
-from stf2m_sk.model_selection.leakage._duplicates import count_independent, near_duplicates
 from stf2m_sk.views import Views
-
-
-def _alike(rows, train, test, threshold):
-    independent = count_independent(rows)
-    return near_duplicates(rows, train, test, threshold=threshold, n_independent=independent)
 
 
 class TestSharedContexts:
@@ -81,7 +75,7 @@ class TestSharedContexts:
         assert leak.check == "shared contexts"
         assert "too few to fit" in leak.note
         assert np.isnan(report.fall("shared contexts"))
-        assert "no score without it: " in str(report)
+        assert "too few to fit" in str(report)
 
 
 class TestSharedPeople:
@@ -156,15 +150,35 @@ class TestNearDuplicates:
 
     def test_correlation_leaves_out_what_is_missing(self):
         generator = np.random.default_rng(0)
-        clips = generator.normal(size=(6, 80))
+        clips = generator.normal(size=(6, 1, 80))
         clips[3:] += 5 * clips[:3]
         clips[generator.uniform(size=clips.shape) < 0.2] = np.nan
-        pairs, correlations = _alike(clips, np.arange(3), np.arange(3, 6), 0.9)
-        assert pairs.tolist() == [[0, 3], [1, 4], [2, 5]]
-        for (i, j), correlation in zip(pairs, correlations, strict=True):
-            both = ~np.isnan(clips[i] + clips[j])
-            expected = np.corrcoef(clips[i, both], clips[j, both])[0, 1]
-            assert correlation == pytest.approx(expected, abs=1e-12)
+        report = leakage_report(clips, splits=[(np.arange(3), np.arange(3, 6))], threshold=0.9)
+        assert report.found == ("near-duplicate clips",)
+        assert report.leaks[0].train_rows.tolist() == [0, 1, 2]
+        assert report.leaks[0].test_rows.tolist() == [3, 4, 5]
+        expected = []
+        for one, other in zip(clips[:3, 0], clips[3:, 0], strict=True):
+            both = ~np.isnan(one + other)
+            expected.append(np.corrcoef(one[both], other[both])[0, 1])
+        assert f"correlate {min(expected):.4f} or more with" in report.leaks[0].what
+
+    def test_too_little_in_common_is_no_comparison(self):
+        clips = np.tile(np.random.default_rng(0).normal(size=80), (2, 1))[:, np.newaxis]
+        split = [([0], [1])]
+        assert leakage_report(clips, splits=split).found == ("near-duplicate clips",)
+        clips[0, :, :45] = np.nan  # of 80 values of the other clip 35 are left
+        assert leakage_report(clips, splits=split).clean
+
+    def test_all_and_only_those_planted_among_many(self):
+        # More clips than are compared at a time.
+        clips = np.random.default_rng(0).normal(size=(6000, 1, 40))
+        copied = np.array([2999, 3, 0, 2100, 1])
+        clips[5000:5005] = clips[copied]
+        report = leakage_report(clips, splits=[(np.arange(3000), np.arange(3000, 6000))])
+        assert report.leaks[0].train_rows.tolist() == sorted(copied)
+        assert report.leaks[0].test_rows.tolist() == [5000, 5001, 5002, 5003, 5004]
+        assert report.leaks[0].what.endswith("such as 0 with 5002")
 
     def test_the_same_row_on_both_sides(self, generated):
         report = leakage_report(generated.views, splits=[(np.arange(11), np.arange(10, 20))])

@@ -126,7 +126,7 @@ class TestReport:
         assert text.startswith("Leakage found in 5 of 5 split(s).\n  found: same rows, in 5 of 5")
         assert "    and 2 more, see to_frame()" in text
         assert "balanced_accuracy: " in text
-        assert " without as many random rows; it is worth +0." in text
+        assert " without random ones; it is worth +0." in text
         assert "  not checked: shared contexts (needs `contexts`)" in text
 
     def test_frame(self, report):
@@ -142,10 +142,16 @@ class TestReport:
         assert len(frame) == 0
         assert "fall" in frame
 
-    def test_html_is_escaped(self, report):
+    def test_html(self, report):
         html = report._repr_html_()
-        assert html.count("<tr>") == 11
+        assert html.count("<tr") == 11
         assert "&#x27;person_" in html
+
+    def test_html_is_escaped(self):
+        X = np.random.default_rng(0).normal(size=(4, 3))
+        report = leakage_report(X, splits=[([0, 1], [2, 3])], contexts=["<b>"] * 4)
+        assert "<b>" not in report._repr_html_()
+        assert "&lt;b&gt;" in report._repr_html_()
 
     def test_fall_of_what_was_not_found(self, report):
         with pytest.raises(ValueError, match="'scaler' found nothing; found: \\['same rows'"):
@@ -160,16 +166,20 @@ class TestRefusals:
         [
             ({"splits": GroupKFold(2)}, TypeError, r"splits=cv.split\(X, y, groups\)"),
             ({"splits": 3}, TypeError, r"splits is 3; expected pairs"),
-            ({"splits": [3]}, TypeError, r"split 0 is 3; expected a pair"),
+            ({"splits": [3]}, TypeError, r"a split is 3; expected a pair"),
             ({"splits": [([0], [1], [2])]}, TypeError, r"expected a pair \(train, test\)"),
             ({"splits": []}, ValueError, "splits is empty"),
-            ({"splits": [([0], [])]}, ValueError, "a side of split 0 has the shape"),
-            ({"splits": [([0.5], [1])]}, ValueError, "the type float64; expected at least one row"),
-            ({"splits": [([0], [6])]}, ValueError, "rows from 6 to 6, but X has 6 clips"),
-            ({"splits": [([-1], [0])]}, ValueError, "rows from -1 to -1"),
-            ({"protocol": "new"}, ValueError, "protocol='new'; expected one of"),
-            ({"threshold": 0.0}, ValueError, r"threshold=0.0; expected a correlation above 0"),
-            ({"n_random": 0}, ValueError, r"n_random=0; expected a whole number"),
+            ({"splits": [([0], [])]}, ValueError, r"a side is \[\]; expected rows from 0 to 5"),
+            ({"splits": [([0.5], [1])]}, ValueError, r"a side is \[0.5\]; expected rows"),
+            ({"splits": [([0], [6])]}, ValueError, r"a side is \[6\]; expected rows from 0 to 5"),
+            ({"splits": [([-1], [0])]}, ValueError, r"a side is \[-1\]; expected rows"),
+            ({"protocol": "new"}, ValueError, "protocol='new', .*; expected one of .'new-person'"),
+            ({"threshold": 0.0}, ValueError, r"threshold=0.0, n_random=5; expected above 0 to 1"),
+            (
+                {"n_random": 0},
+                ValueError,
+                r"threshold=None, n_random=0; expected .* at least 1 draw",
+            ),
             ({"groups": ["ann"]}, ValueError, r"groups has the shape \(1,\)"),
             ({"contexts": [None] * 6}, ValueError, "contexts holds NaN or None at 6 place"),
             ({"times": np.arange(6)}, ValueError, "`times` are given without `duration`"),
@@ -179,7 +189,7 @@ class TestRefusals:
             (
                 {"estimator": LogisticRegression(), "y": y, "scoring": "log_loss"},
                 ValueError,
-                "scoring='log_loss'; expected one of",
+                "scoring='log_loss'; expected one of .*balanced_accuracy",
             ),
         ],
     )

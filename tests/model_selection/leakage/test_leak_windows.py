@@ -10,16 +10,16 @@ from sklearn.preprocessing import StandardScaler
 
 from stf2m_sk.demo.peers import summary_statistics
 from stf2m_sk.model_selection import leakage_report
-from stf2m_sk.model_selection.leakage._duplicates import count_independent, flatten, near_duplicates
-from stf2m_sk.model_selection.leakage._stretches import overlapping_signals
 
 OVERLAP = "overlapping windows"
 SCALER = "scaler fitted on all data"
 
 
-def _alike(rows, train, test, threshold):
-    independent = count_independent(rows)
-    return near_duplicates(rows, train, test, threshold=threshold, n_independent=independent)
+def overlaps(signals, train, test):
+    """Rows (of the two sides) that a report names for overlapping windows."""
+    report = leakage_report(signals, splits=[(train, test)])
+    found = [leak for leak in report.leaks if leak.check == OVERLAP]
+    return [(leak.train_rows.tolist(), leak.test_rows.tolist()) for leak in found]
 
 
 def planted(half):
@@ -80,18 +80,18 @@ class TestCleanSplitsPass:
         # Smooth, short, unrelated clips: many pairs correlate above 0.95.
         generator = np.random.default_rng(0)
         clips = np.cumsum(generator.normal(size=(400, 1, 20)), axis=2)
-        rows = flatten({"signal": clips})
         sides = np.arange(200), np.arange(200, 400)
-        assert (np.corrcoef(rows)[:200, 200:] > 0.95).sum() > 20
-        assert len(_alike(rows, *sides, 0.95)[0]) == 0
+        assert (np.corrcoef(clips[:, 0])[:200, 200:] > 0.95).sum() > 20
+        assert leakage_report(clips, splits=[sides], threshold=0.95).clean
 
 
 class TestOverlappingWindows:
     def test_all_and_only_those_planted_are_found(self, half_overlapping):
         half = half_overlapping
-        pairs = overlapping_signals(half.views.to_dict(), *map(np.sort, half.split))
-        np.testing.assert_array_equal(pairs, planted(half))
+        pairs = planted(half)
         assert len(pairs) > 900
+        found = overlaps(half.views, *half.split)
+        assert found == [tuple(np.unique(rows).tolist() for rows in pairs.T)]
 
     def test_by_times(self, half_overlapping):
         half = half_overlapping
@@ -166,8 +166,7 @@ class TestOverlappingWindows:
         )
         rows = [np.array([1]), np.array([0])] if swap else [np.array([0]), np.array([1])]
         rows[1] = np.append(rows[1], 2)
-        pairs = overlapping_signals({"eda": windows}, *rows)
-        assert pairs.tolist() == [[int(swap), int(not swap)]]
+        assert overlaps({"eda": windows}, *rows) == [([int(swap)], [int(not swap)])]
 
     def test_other_rates_must_agree(self):
         generator = np.random.default_rng(0)
@@ -176,12 +175,11 @@ class TestOverlappingWindows:
             "acc": np.stack([acc[:, :80], acc[:, 40:]]),
             "hr": np.stack([hr[:, :20], hr[:, 10:]]),
         }
-        sides = np.array([0]), np.array([1])
-        assert len(overlapping_signals(signals, *sides)) == 1
+        assert overlaps(signals, [0], [1]) == [([0], [1])]
         signals["hr"][1, 0, 3] += 1  # the heart of another person
-        assert len(overlapping_signals(signals, *sides)) == 0
+        assert overlaps(signals, [0], [1]) == []
 
     def test_flat_lines_are_no_fingerprint(self):
         flat = np.full((4, 1, 50), 33.5)
         flat[:, :, 20] = 34.0
-        assert len(overlapping_signals({"temp": flat}, np.arange(2), np.arange(2, 4))) == 0
+        assert overlaps({"temp": flat}, [0, 1], [2, 3]) == []
