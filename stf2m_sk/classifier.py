@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -370,7 +371,7 @@ class STF2MClassifier(ClassifierMixin, BaseEstimator):
             _check_covers(wanted, labels)
         if soft_labels is not None:
             shares = check_soft_labels(soft_labels, check_labels(y, None), wanted)
-            support = Support(support.features, wanted, shares)
+            support = Support(support.features, wanted, csr_array(shares))
         if support is not None:
             support = support.joined(None)
         adapted = copy.copy(self)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from stf2m_sk._validation import resolve_device
 from stf2m_sk.fitted import FittedModel
@@ -61,7 +62,7 @@ def _tensors(model: FittedModel) -> dict[str, torch.Tensor]:
         tensors[_POPULATION + name] = _compact(whole)
     if model.support is not None:
         tensors[_SUPPORT] = _compact(torch.from_numpy(model.support.features))
-        tensors[_SHARES] = _compact(torch.from_numpy(model.support.shares))
+        tensors[_SHARES] = _compact(torch.from_numpy(model.support.shares.toarray()))
     if model.person is not None:
         tensors[_PERSON] = _compact(torch.from_numpy(model.person.features))
     return tensors
@@ -244,14 +245,14 @@ def _model(description, tensors, device: str) -> FittedModel:
         support = Support(
             _widened(tensors[_SUPPORT]),
             _sorted_labels(description["support"], "the labels of its support"),
-            tensors[_SHARES].double().numpy(),
+            csr_array(tensors[_SHARES].double().numpy()),
         )
         n_clips = len(support.features)
         _check_shape(support.features, (n_clips, n_features), "support")
         _check_shape(support.shares, (n_clips, len(support.labels)), "shares of the support")
         if not np.isin(support.labels, classes).all():
             raise ValueError("its support has labels that are none of its classes")
-        if (support.shares < 0).any() or (abs(support.shares.sum(axis=1) - 1) > 1e-6).any():
+        if (support.shares.data < 0).any() or (abs(support.shares.sum(axis=1) - 1) > 1e-6).any():
             raise ValueError("the shares of its support are no shares")
     if description["person_clips"] is not None:
         n_clips = operator.index(description["person_clips"])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
 
 __all__ = ["PersonMean", "Support", "join_labels"]
 
@@ -19,27 +20,25 @@ class Support(NamedTuple):
         Their features, in the dtype of the clips.
     labels : array of shape (n_labels,)
         Labels that occur, sorted.
-    shares : float64 array of shape (n_support, n_labels)
-        Shares of these in each clip; one-hot for a clip with one label.
+    shares : sparse float64 array of shape (n_support, n_labels)
+        Shares of these in each clip; a clip with one label has one entry, so that thousands of
+        labels cost no memory.
     """
 
     features: NDArray[np.floating]
     labels: NDArray
-    shares: NDArray[np.float64]
+    shares: csr_array
 
     @classmethod
     def labelled(cls, features: NDArray[np.floating], labels: NDArray) -> Support:
         """Clips with one label each."""
         names, codes = np.unique(labels, return_inverse=True)
-        shares = np.zeros((len(codes), len(names)))
-        shares[np.arange(len(codes)), codes] = 1.0
-        return cls(features, names, shares)
+        places = np.arange(len(codes)), codes
+        return cls(features, names, csr_array((np.ones(len(codes)), places), _shape(codes, names)))
 
     def shares_of(self, classes: NDArray) -> NDArray[np.float64]:
         """Shares of sorted classes that cover the labels, (n_support, n_classes)."""
-        filled = np.zeros((len(self.features), len(classes)))
-        filled[:, np.searchsorted(classes, self.labels)] = self.shares
-        return filled
+        return self._among(classes).toarray()
 
     def joined(self, other: Support | None) -> Support:
         """Both together, in an order that does not depend on the order of arrival.
@@ -50,13 +49,22 @@ class Support(NamedTuple):
         if other is not None:
             labels = np.unique(join_labels([other.labels, self.labels]))
             features = np.concatenate([other.features, self.features])
-            shares = np.concatenate([other.shares_of(labels), self.shares_of(labels)])
+            shares = vstack([other._among(labels), self._among(labels)], format="csr")
             both = Support(features, labels, shares)
         # Any order will do that the clips alone decide. The first value and the sum are quickly
         # compared, and rounding hardly moves them.
         codes = both.shares.argmax(axis=1)
         order = np.lexsort([both.features.sum(axis=1), both.features[:, 0], codes])
         return Support(both.features[order], both.labels, both.shares[order])
+
+    def _among(self, classes: NDArray) -> csr_array:
+        own, place = self.shares, np.searchsorted(classes, self.labels)
+        parts = own.data, place[own.indices], own.indptr
+        return csr_array(parts, _shape(self.features, classes))
+
+
+def _shape(clips: NDArray, labels: NDArray) -> tuple[int, int]:
+    return len(clips), len(labels)
 
 
 class PersonMean(NamedTuple):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import issparse
 from sklearn.utils import Bunch
 
 from stf2m_sk import STF2MClassifier
@@ -21,6 +22,8 @@ def _frozen(value):
     """Something that compares by value, to the last bit."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
+    if issparse(value):
+        value = value.toarray()
     if isinstance(value, np.ndarray):
         content = tuple(value.tolist()) if value.dtype.kind == "O" else value.tobytes()
         return value.dtype.str, value.shape, content

@@ -33,7 +33,7 @@ class TestSupport:
             joined = Support.labelled(clips[rows], labels[rows]).joined(joined)
         assert_array_equal(joined.features, at_once.features)
         assert_array_equal(joined.labels, at_once.labels)
-        assert_array_equal(joined.shares, at_once.shares)
+        assert_array_equal(joined.shares.toarray(), at_once.shares.toarray())
         pairs = zip(labels.tolist(), clips.tolist(), strict=True)
         own = joined.labels[joined.shares.argmax(axis=1)]
         kept = zip(own.tolist(), joined.features.tolist(), strict=True)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from safetensors import safe_open
+from scipy.sparse import issparse
 from sklearn.base import clone
 
 import stf2m_sk
@@ -53,6 +54,8 @@ def assert_same(one, other, views):
         own, others = getattr(one.model_, name), getattr(other.model_, name)
         assert type(own) is type(others)
         for mine, theirs in zip(own or (), others or (), strict=True):
+            if issparse(mine):
+                mine, theirs = mine.toarray(), theirs.toarray()
             assert_array_equal(mine, theirs)
             assert np.asarray(mine).dtype == np.asarray(theirs).dtype
     assert one.model_.numbers == other.model_.numbers
