@@ -1,5 +1,7 @@
 """Fine-grained emotion recognition from few labelled multi-modal recordings (ST-F2M)."""
 
+from importlib import import_module
+
 from stf2m_sk._version import __version__ as __version__
 from stf2m_sk.checking import check_clips
 from stf2m_sk.classifier import STF2MClassifier
@@ -21,3 +23,28 @@ __all__ = [
     "check_clips",
     "load",
 ]
+
+# Modules that are public too; `stf2m_sk.recordings` imports it where it is first written.
+_MODULES = (
+    "compliance",
+    "datasets",
+    "encoding",
+    "fuzzy",
+    "inspection",
+    "metrics",
+    "model_selection",
+    "pipelines",
+    "preprocessing",
+    "recordings",
+    "views",
+)
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES, "__version__"])

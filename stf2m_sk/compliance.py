@@ -42,11 +42,28 @@ class Compliance(NamedTuple):
     results: dict[str, list[dict]]
 
     def count(self, estimator: str) -> dict[str, int]:
-        """How many checks of an estimator passed, failed or were skipped."""
+        """How many checks of an estimator passed, failed or were skipped.
+
+        Parameters
+        ----------
+        estimator : str
+            Its name.
+
+        Returns
+        -------
+        dict of str to int
+            By "passed", "failed", "skipped" and "xfail"; only those that occur.
+        """
         return dict(Counter(row["status"] for row in self.results[estimator]))
 
     def to_markdown(self) -> str:
-        """Return a table, a line for each check and a column for each estimator."""
+        """Return a table, a line for each check and a column for each estimator.
+
+        Returns
+        -------
+        str
+            The page of the documentation, in Markdown.
+        """
         cells = {name: _cells(rows) for name, rows in self.results.items()}
         checks = sorted({check for column in cells.values() for check in column})
         counts = [
@@ -69,14 +86,15 @@ class Compliance(NamedTuple):
 _INTRODUCTION = """\
 # scikit-learn's checks
 
-Every public estimator, with its default parameters and without a single expected failure, under
-all that `check_estimator` of scikit-learn {version} asks of it. A number is how many variants of a
-check there are; an empty cell is a check that scikit-learn does not ask of such an estimator. The
-one that is skipped has to be switched on from outside (`SCIPY_ARRAY_API`).
+Every public estimator, with its default parameters, under all that `check_estimator` of
+scikit-learn {version} asks of it. No failure is expected. A number is how many variants of a
+check there are. An empty cell is a check that scikit-learn does not ask of such an estimator.
+The one that is skipped has to be switched on from outside (`SCIPY_ARRAY_API`).
 
-`python -m stf2m_sk compliance` prints this page, in some minutes, since every check trains the
-networks; a test compares it with the same checks of smaller networks. `PersonalisedClassifier` has
-no default: `tests/test_personalised.py` runs the checks with a population of each check's clips.
+`python -m stf2m_sk compliance` prints this page. It takes some minutes, since every check trains
+the networks; a test compares it with the same checks of smaller networks.
+`PersonalisedClassifier` has no default: `tests/test_personalised.py` runs the checks with a
+population of each check's clips.
 """
 
 

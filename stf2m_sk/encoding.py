@@ -128,7 +128,7 @@ class SpatioTemporalEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         array of shape (n_clips, n_columns)
-            float32 if X is, else float64.
+            As float32 if X is, else float64.
 
         Raises
         ------

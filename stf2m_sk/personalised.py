@@ -184,6 +184,7 @@ class PersonalisedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         Returns
         -------
         array of shape (n_clips, n_classes), or (n_clips,) with two classes
+            In the latter case those of the second class.
         """
         check_is_fitted(self)
         return self.classifier_.decision_function(X)

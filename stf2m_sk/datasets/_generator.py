@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from sklearn.utils import Bunch, check_random_state, check_scalar
+from sklearn.utils import check_random_state, check_scalar
 
+from stf2m_sk.datasets._dataset import Dataset
 from stf2m_sk.views import Views
 
 
@@ -87,7 +88,7 @@ def make_emotion_views(
     missing: float = 0.0,
     shortest: float = 1.0,
     random_state: int | np.random.RandomState | None = None,
-) -> Bunch:
+) -> Dataset:
     r"""Generate clips of emotions in four modalities, with one knob for each difficulty.
 
     A clip of 8 s has ``motion`` (3 channels, 16 Hz), ``skin`` (1 channel, 4 Hz), ``pulse``
@@ -144,7 +145,7 @@ def make_emotion_views(
 
     Returns
     -------
-    data : sklearn.utils.Bunch
+    sklearn.utils.Bunch
         With the attributes
 
         views : Views of n_people * n_clips_per_emotion * n_emotions clips
@@ -230,7 +231,7 @@ def make_emotion_views(
         )
     }
     emotions = _numbered("emotion", n_emotions)
-    return Bunch(
+    return Dataset(
         views=Views(arrays, rates={name: m.rate for name, m in _MODALITIES.items()}),
         target=emotions[label],
         target_names=emotions,

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils import Bunch
 
+from stf2m_sk.datasets._dataset import Dataset
 from stf2m_sk.views import Views
 
 
-def load_npz(path: str | os.PathLike[str]) -> Bunch:
+def load_npz(path: str | os.PathLike[str]) -> Dataset:
     """Load your own recording from one ``.npz`` file.
 
     Save the arrays with `numpy.savez_compressed`, under these names:
@@ -47,7 +47,7 @@ def load_npz(path: str | os.PathLike[str]) -> Bunch:
 
     Returns
     -------
-    data : sklearn.utils.Bunch
+    sklearn.utils.Bunch
         With the attributes
 
         views : Views of n_clips
@@ -133,7 +133,7 @@ def _read_array(path: Path, file: np.lib.npyio.NpzFile, name: str) -> np.ndarray
     return array
 
 
-def _arrange(arrays: dict[str, np.ndarray]) -> Bunch:
+def _arrange(arrays: dict[str, np.ndarray]) -> Dataset:
     rest = dict(arrays)
     modalities = {name: rest.pop(name) for name, array in arrays.items() if array.ndim == 3}
     if not modalities:
@@ -149,7 +149,7 @@ def _arrange(arrays: dict[str, np.ndarray]) -> Bunch:
     modalities = _cut(modalities, _pop_lengths(rest, modalities))
     views = Views(modalities, rates=rates, channel_names=channel_names)
     target, groups = rest.pop("y"), rest.pop("groups", None)
-    return Bunch(
+    return Dataset(
         views=views,
         target=target,
         target_names=np.unique(target),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from importlib.resources import files
 
 import numpy as np
-from sklearn.utils import Bunch
 
+from stf2m_sk.datasets._dataset import Dataset
 from stf2m_sk.views import Views
 
 _DATA = files("stf2m_sk.datasets") / "data"
 _MODALITIES = ("acc", "eda", "temp", "spo2", "hr")
 
 
-def load_stress(*, return_X_y: bool = False) -> Bunch | tuple[Views, np.ndarray]:
+def load_stress(*, return_X_y: bool = False) -> Dataset | tuple[Views, np.ndarray]:
     """Load the bundled stress recording: 20 people, 1375 clips of 30 s, five modalities.
 
     Twenty people relaxed and went through physical, cognitive and emotional stress, wearing
@@ -81,7 +81,7 @@ def load_stress(*, return_X_y: bool = False) -> Bunch | tuple[Views, np.ndarray]
     target = arrays["y"]
     if return_X_y:
         return views, target
-    return Bunch(
+    return Dataset(
         views=views,
         target=target,
         target_names=np.unique(target),

@@ -23,7 +23,7 @@ class Pattern:
     tap k the sum over channels c of ``weights[r, c] * x[c]``, taken ``lags[k]`` after the frame,
     is compared with ``prototype[r, k]`` in units of ``deviations[r]``.
 
-    Attributes
+    Parameters
     ----------
     modality : str
         Name of the modality.
@@ -49,6 +49,21 @@ class Pattern:
         In the units of the rows; of a difference, per frame.
     deviations : array of shape (n_rows,)
         Units of a row by which distances are measured.
+
+    See Also
+    --------
+    describe_patterns : Makes those of a classifier or transformer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stf2m_sk.fuzzy import Pattern
+    >>> Pattern(
+    ...     modality="acc", channel_names=("x", "y"), group=0, weights=np.array([[1.0, 0.0]]),
+    ...     lags=np.array([-0.5, 0.0, 0.5]), lag_unit="s", is_difference=False, is_shape=False,
+    ...     prototype=np.array([[0.0, 1.0, 0.0]]), deviations=np.array([1.0]),
+    ... )
+    Pattern(level of acc (x), -0.5 to 0.5 s)
     """
 
     modality: str
@@ -61,6 +76,9 @@ class Pattern:
     is_shape: bool
     prototype: NDArray[np.float64]
     deviations: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"Pattern({self})"
 
     def __str__(self) -> str:
         """Return the rule in words, without its prototype."""
@@ -90,6 +108,17 @@ def describe_patterns(
     -------
     list of Pattern
         In the order of the rules: modality by modality, group by group.
+
+    Examples
+    --------
+    >>> from stf2m_sk.datasets import make_emotion_views
+    >>> from stf2m_sk.fuzzy import FuzzyPatternTransformer, describe_patterns
+    >>> views = make_emotion_views(n_people=2, random_state=0).views.select("skin")
+    >>> fitted = FuzzyPatternTransformer(8, random_state=0).fit(views)
+    >>> module = fitted.module_
+    >>> found = describe_patterns(module.patterns, module.standardiser, fitted.schema_)
+    >>> len(found), str(found[0])
+    (8, 'level of skin (0), -1 to 1 s')
     """
     described = []
     for i, (own, modality) in enumerate(zip(rules, modalities, strict=True)):

@@ -16,7 +16,7 @@ def log_firing(
 
         z_r = -temperature / sqrt(d) * 1/2 * d / |P| * sum_{j in P} ((u_j - m_rj) / s_rj)^2
 
-    With nothing missing, d / |P| is 1. A clip with nothing measured has z_r = 0 for all rules.
+    With nothing missing, ``d / |P|`` is 1. A clip with nothing measured has z_r = 0 for all rules.
 
     Parameters
     ----------

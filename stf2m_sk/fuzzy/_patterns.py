@@ -52,6 +52,20 @@ def place_patterns(
     together. Windows that are the same count once: flat stretches would draw several prototypes.
     A group with fewer distinct windows than prototypes repeats them: rules that are the
     same share their membership. Without a measured frame prototypes stay 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from stf2m_sk.fuzzy import place_patterns
+    >>> from stf2m_sk.nn.patterns import PatternRules
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> rules = PatternRules(1, 40, n_groups=2, n_prototypes=3, generator=generator)
+    >>> signal, frames = torch.randn(20, 1, 40, generator=generator), torch.ones(20, 40)
+    >>> rules.calibrate(signal, frames)
+    >>> place_patterns(rules, signal, frames, np.random.RandomState(0))
+    >>> rules.prototypes.shape  # groups, rules of a group, channels, taps
+    torch.Size([2, 3, 1, 9])
     """
     n_prototypes = rules.prototypes.shape[1]
     n_collapsed = 0

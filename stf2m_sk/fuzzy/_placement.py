@@ -39,18 +39,48 @@ PLACEMENT_CONSTRAINTS = {
 
 @dataclass(frozen=True, eq=False)
 class RulePlacement:
-    """Antecedents of a set of fuzzy rules, in the units of the data they were placed on."""
+    """Antecedents of a set of fuzzy rules, in the units of the data they were placed on.
+
+    Parameters
+    ----------
+    centers : float64 array of shape (n_rules, n_features)
+        Centre of every rule.
+    widths : float64 array of shape (n_rules, n_features)
+        Gaussian width (standard deviation) of every rule in each feature; all are above 0.
+    partition_coefficient : float
+        Mean over clips of the summed squared memberships: 1 / n_rules (no structure) to 1.
+    initialisation : {"c-means", "k-means", "random"}
+        What placed the centres in the end.
+    n_iter : int
+        Iterations of the clustering, from its best start; 0 for "random".
+
+    See Also
+    --------
+    place_rules : Makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stf2m_sk.fuzzy import place_rules
+    >>> X = np.repeat([[0.0, 1.0], [4.0, 9.0]], 20, axis=0)
+    >>> X += np.random.default_rng(0).normal(0, 0.1, X.shape)
+    >>> placement = place_rules(X, 2, random_state=0)
+    >>> placement.centers.shape
+    (2, 2)
+    """
 
     centers: NDArray[np.float64]
-    """Centre of every rule, shape (n_rules, n_features)."""
     widths: NDArray[np.float64]
-    """Gaussian width (standard deviation) per rule and feature, all > 0, same shape."""
     partition_coefficient: float
-    """Mean over clips of the summed squared memberships: 1 / n_rules (no structure) to 1."""
     initialisation: str
-    """What placed the centres in the end: "c-means", "k-means" or "random"."""
     n_iter: int
-    """Iterations of the clustering, from its best start; 0 for "random"."""
+
+    def __repr__(self) -> str:
+        n_rules, n_features = self.centers.shape
+        return (
+            f"RulePlacement({n_rules} rules of {n_features} features by {self.initialisation}, "
+            f"{self.n_iter} iterations, partition coefficient {self.partition_coefficient:.3g})"
+        )
 
 
 class Clusters(NamedTuple):

@@ -46,22 +46,22 @@ class FuzzyRuleTransformer(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    centers_ : ndarray of shape (n_rules_, n_features_in_), float64
+    centers_ : ndarray of shape (n_rules, n_features), float64
         Centre of every rule, in the units of X.
-    widths_ : ndarray of shape (n_rules_, n_features_in_), float64
+    widths_ : ndarray of shape (n_rules, n_features), float64
         Width (standard deviation, > 0) of every rule, in the units of X.
     n_rules_ : int
         Number of rules.
     partition_coefficient_ : float
         Mean over clips of the summed squared c-means memberships at `centers_`: from
-        1 / n_rules_ (no structure) to 1 (every clip at one rule).
+        ``1 / n_rules_`` (no structure) to 1 (every clip at one rule).
     initialisation_ : str
         What placed the centres in the end: "k-means" where c-means collapsed.
     n_iter_ : int
         Iterations of the clustering, from its best start; 0 for "random".
     n_features_in_ : int
         Number of features seen at fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string names.
 
     See Also

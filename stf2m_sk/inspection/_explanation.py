@@ -76,6 +76,20 @@ class Explanation:
     See Also
     --------
     explain : Makes one.
+
+    Examples
+    --------
+    >>> from stf2m_sk import STF2MClassifier
+    >>> from stf2m_sk.datasets import make_emotion_views
+    >>> from stf2m_sk.inspection import explain
+    >>> data = make_emotion_views(n_people=4, random_state=0)
+    >>> clf = STF2MClassifier(n_networks=0, n_kernels=20, n_patterns=8, random_state=0)
+    >>> clf = clf.fit(data.views, data.target, groups=data.groups)
+    >>> explanation = explain(clf, data.views[:2])
+    >>> len(explanation), explanation.modalities
+    (2, ('motion', 'skin', 'pulse', 'voice'))
+    >>> explanation.versus("emotion_0", "emotion_1").to_frame().columns.tolist()
+    ['clip', 'emotion', 'term', 'modality', 'contribution']
     """
 
     classes: NDArray
@@ -158,6 +172,7 @@ class Explanation:
         Returns
         -------
         float64 array of shape (n_clips, n_outputs, n_rules)
+            Rules as in `rules`.
         """
         rows = np.atleast_1d(np.arange(len(self))[clips])
         each = self.factors[rows, :, None] * self.weights.T

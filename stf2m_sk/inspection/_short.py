@@ -206,8 +206,8 @@ class ShortRules(ClassifierMixin, BaseEstimator):
         ----------
         classifier : STF2MClassifier or Pipeline
             Fitted.
-        X, y, groups
-            As for `fit`.
+        X, y, groups : as for `fit`
+            Clips, their labels and their people.
 
         Returns
         -------
@@ -281,6 +281,7 @@ class ShortRules(ClassifierMixin, BaseEstimator):
         Returns
         -------
         array of shape (n_clips,)
+            Labels of `classes_`.
 
         Raises
         ------

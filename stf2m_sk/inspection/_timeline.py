@@ -40,6 +40,31 @@ class TimelineExplanation:
     See Also
     --------
     explain_timeline : Makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stf2m_sk.inspection import TimelineExplanation
+    >>> from stf2m_sk.recordings import Timeline
+    >>> timeline = Timeline(
+    ...     start=np.array([0.0]), end=np.array([5.0]),
+    ...     probabilities=np.array([[0.9, 0.1]]), classes=np.array(["calm", "joy"]),
+    ... )
+    >>> explained = TimelineExplanation(
+    ...     timeline, ("eda",), by_modality=np.array([[[1.5], [0.0]]]),
+    ...     by_person=np.array([[0.7, 0.0]]), by_networks=np.zeros((1, 2)),
+    ...     by_prior=np.zeros((1, 2)),
+    ... )
+    >>> explained.to_frame()
+       start  end emotion      term  contribution
+    0    0.0  5.0    calm       eda           1.5
+    1    0.0  5.0    calm    person           0.7
+    2    0.0  5.0    calm  networks           0.0
+    3    0.0  5.0    calm     prior           0.0
+    4    0.0  5.0     joy       eda           0.0
+    5    0.0  5.0     joy    person           0.0
+    6    0.0  5.0     joy  networks           0.0
+    7    0.0  5.0     joy     prior           0.0
     """
 
     timeline: Timeline
@@ -48,6 +73,9 @@ class TimelineExplanation:
     by_person: NDArray[np.float64]
     by_networks: NDArray[np.float64]
     by_prior: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"TimelineExplanation({self.timeline!r}; {', '.join(self.modalities)})"
 
     def __len__(self) -> int:
         return len(self.timeline)
@@ -96,8 +124,8 @@ def explain_timeline(
     ----------
     classifier : STF2MClassifier or Pipeline
         Fitted or adapted; a Pipeline ends in one.
-    recording, window, step, unlabelled
-        As of `predict_timeline`.
+    recording, window, step, unlabelled : as of `predict_timeline`
+        What is predicted, and in which windows.
 
     Returns
     -------

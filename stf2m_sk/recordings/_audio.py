@@ -62,7 +62,7 @@ def read_wav(path: str | PathLike, *, person: str = "") -> Recording:
     >>> from tempfile import TemporaryDirectory
     >>> import numpy as np
     >>> import soundfile
-    >>> from stf2m_sk.recordings._audio import read_wav
+    >>> from stf2m_sk.recordings import read_wav
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "hello.wav")
     ...     soundfile.write(path, np.linspace(-0.5, 0.5, 8000), 16_000)

@@ -71,7 +71,7 @@ def extractor_key(extractor: Callable | torch.nn.Module) -> str:
     --------
     >>> from functools import partial
     >>> from stf2m_sk.recordings._content import extractor_key
-    >>> from stf2m_sk.recordings._voice import voice
+    >>> from stf2m_sk.recordings import voice
     >>> extractor_key(partial(voice, rate=20)) == extractor_key(partial(voice, rate=25))
     False
     """

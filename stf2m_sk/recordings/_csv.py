@@ -39,8 +39,8 @@ def read_csv(
     path : path-like
         Text in UTF-8, cells separated by commas. Empty cells, NA and NaN are not measured. For
         other layouts, read the file with pandas and use `from_dataframe`.
-    time, rate, start, columns, signals, unit, person
-        As for `from_dataframe`.
+    time, rate, start, columns, signals, unit, person : as for `from_dataframe`
+        Which columns are which signals, and when.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def read_csv(
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from stf2m_sk.recordings._csv import read_csv
+    >>> from stf2m_sk.recordings import read_csv
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "walk.csv")
     ...     _ = path.write_text("x,y,z\n1,2,3\n4,5,6\n")
@@ -113,7 +113,7 @@ def read_annotations(path: str | PathLike) -> pd.DataFrame:
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from stf2m_sk.recordings._csv import read_annotations
+    >>> from stf2m_sk.recordings import read_annotations
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "labels.csv")
     ...     _ = path.write_text("start,end,label,valence\n0,60,calm,6\n60,90.5,joy,8\n")

@@ -157,7 +157,7 @@ def cut(
     >>> import numpy as np
     >>> import pandas as pd
     >>> from stf2m_sk.recordings import Recording, Signal
-    >>> from stf2m_sk.recordings._cut import cut
+    >>> from stf2m_sk.recordings import cut
     >>> eda = Signal(np.sin(np.arange(480))[None], rate=4, unit="uS")
     >>> phases = pd.DataFrame({"start": [0, 60], "end": [60, 120], "label": ["calm", "tense"]})
     >>> clips = cut(Recording({"eda": eda}, phases, person="S01"), window=20, trim=5)

@@ -81,7 +81,7 @@ def from_dataframe(
     Examples
     --------
     >>> import pandas as pd
-    >>> from stf2m_sk.recordings._dataframe import from_dataframe
+    >>> from stf2m_sk.recordings import from_dataframe
     >>> frame = pd.DataFrame({"t": [10, 10.5, 11.5], "eda": [0.1, 0.2, 0.4]})
     >>> recording = from_dataframe(frame, time="t", unit={"eda": "uS"})
     >>> recording["eda"]

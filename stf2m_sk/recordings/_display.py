@@ -12,7 +12,14 @@ from stf2m_sk.recordings._errors import RecordingError
 from stf2m_sk.recordings._optional import require
 from stf2m_sk.recordings._signal import Signal
 
-__all__ = ["html_table", "not_numeric", "plot_recording", "plot_timeline", "summary"]
+__all__ = [
+    "html_episodes",
+    "html_table",
+    "not_numeric",
+    "plot_recording",
+    "plot_timeline",
+    "summary",
+]
 
 # Okabe and Ito's colours, which differ for colour-blind readers too; bands differ in hatch too.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -20,6 +27,7 @@ _HATCHES = ("", "//", "..", "\\\\", "xx", "--", "oo")
 _BLUE, _ORANGE, _SHADE, _INK, _FAINT = "#0072B2", "#E69F00", "#D5DCE3", "#222222", "#666666"
 _POINTS = 2000  # drawn of a signal: more than a figure has pixels across
 _MOST_LINES = 8  # channels: more cannot be told apart as lines, and become rows of grey levels
+_MOST_EPISODES = 20  # rows of a table
 _ROW = 0.82  # of its place, that a class takes in a timeline
 
 
@@ -68,6 +76,23 @@ def html_table(recording) -> str:
     body = "".join(f"<tr>{_tagged('td', row)}</tr>" for row in rows)
     return (
         f"<table><caption>Recording: {escape(caption)}</caption>"
+        f"<thead><tr>{_tagged('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def html_episodes(timeline) -> str:
+    """A table with a row for each of the first episodes."""
+    found = timeline.episodes()
+    rows = found.head(_MOST_EPISODES).itertuples(index=False)
+    heads = ("from", "to", "emotion", "certainty")
+    cells = ((f"{start:.12g} s", f"{end:.12g} s", emotion, f"{sure:.0%}".replace("%", " %"))
+             for start, end, emotion, sure in rows)  # fmt: skip
+    body = "".join(f"<tr>{_tagged('td', row)}</tr>" for row in cells)
+    more = f", the first {_MOST_EPISODES}" if len(found) > _MOST_EPISODES else ""
+    who = f" of {timeline.person}" if timeline.person else ""
+    caption = f"Timeline{who}: {len(timeline)} windows in {len(found)} episodes{more}"
+    return (
+        f"<table><caption>{escape(caption)}</caption>"
         f"<thead><tr>{_tagged('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
     )
 

@@ -88,7 +88,7 @@ def read_e4(path: str | PathLike, *, person: str | None = None, tags: bool = Fal
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> import warnings
-    >>> from stf2m_sk.recordings._e4 import read_e4
+    >>> from stf2m_sk.recordings import read_e4
     >>> with TemporaryDirectory() as folder, warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")  # the other sensors are missing
     ...     session = Path(folder, "S01")

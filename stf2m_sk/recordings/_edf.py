@@ -70,7 +70,7 @@ def read_edf(
     >>> from tempfile import TemporaryDirectory
     >>> import numpy as np
     >>> import pyedflib
-    >>> from stf2m_sk.recordings._edf import read_edf
+    >>> from stf2m_sk.recordings import read_edf
     >>> header = dict(label="EDA", dimension="uS", sample_frequency=4, physical_min=0,
     ...               physical_max=20, digital_min=-32768, digital_max=32767, transducer="",
     ...               prefilter="")

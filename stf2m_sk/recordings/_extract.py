@@ -92,7 +92,7 @@ def extract(
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Recording, Signal
-    >>> from stf2m_sk.recordings._extract import extract
+    >>> from stf2m_sk.recordings import extract
     >>> def smoothed(signal):
     ...     pairs = signal.values.reshape(signal.n_channels, -1, 2)
     ...     return Signal(pairs.mean(axis=2), signal.rate / 2, signal.start)

@@ -55,7 +55,7 @@ def motion(signal: Signal, *, grid: tuple[int, int] = (4, 4), rate: float | None
     Returns
     -------
     Signal
-        float32 values of shape (2 * rows * columns, n): the mean brightness of each cell (0 to
+        Values, as float32, of shape (2 * rows * columns, n): the mean brightness of each cell (0 to
         1), then its motion: the mean absolute change of brightness since the picture before, a
         second. The first picture's motion is NaN. Values i are of the video's frame that is
         nearest to ``start + i / rate``.
@@ -75,7 +75,7 @@ def motion(signal: Signal, *, grid: tuple[int, int] = (4, 4), rate: float | None
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Signal
-    >>> from stf2m_sk.recordings._faces import motion
+    >>> from stf2m_sk.recordings import motion
     >>> frames = np.zeros((40, 60, 3, 3), dtype=np.uint8)
     >>> frames[:20, :30, :, 1:] = 51  # a corner lights up
     >>> moved = motion(Signal(frames, rate=10), grid=(2, 2))
@@ -100,7 +100,7 @@ def face(signal: Signal, *, rate: float = 10.0, grid: tuple[int, int] = (6, 6)) 
     Returns
     -------
     Signal
-        float32 values of shape (2 * rows * columns + 6, n), NaN where no face is found:
+        Values, as float32, of shape (2 * rows * columns + 6, n), NaN where no face is found:
 
         - "face r,c": mean brightness of a cell, in units of the face's deviation from the
           face's mean;
@@ -130,7 +130,7 @@ def face(signal: Signal, *, rate: float = 10.0, grid: tuple[int, int] = (6, 6)) 
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Signal
-    >>> from stf2m_sk.recordings._faces import face
+    >>> from stf2m_sk.recordings import face
     >>> wall = Signal(np.full((90, 160, 3, 20), 128, dtype=np.uint8), rate=20)
     >>> nobody = face(wall)
     >>> nobody, bool(np.isnan(nobody.values).all())
@@ -165,7 +165,7 @@ def video(signal: Signal, *, rate: float = 10.0) -> dict[str, Signal]:
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Signal
-    >>> from stf2m_sk.recordings._faces import video
+    >>> from stf2m_sk.recordings import video
     >>> video(Signal(np.zeros((90, 160, 3, 30), dtype=np.uint8), rate=30))["motion"]
     Signal(32x10 @ 10 Hz, 0 s to 1 s)
     """

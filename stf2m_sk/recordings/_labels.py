@@ -243,7 +243,7 @@ def quadrant(valence: float = 0.0, arousal: float = 0.0) -> LabelRule:
     Examples
     --------
     >>> import pandas as pd
-    >>> from stf2m_sk.recordings._labels import quadrant
+    >>> from stf2m_sk.recordings import quadrant
     >>> rows = pd.DataFrame({"start": [0, 1], "end": [1, 4], "valence": [9, 2], "arousal": [7, 8]})
     >>> quadrant(5, 5)(rows)
     'low valence, high arousal'

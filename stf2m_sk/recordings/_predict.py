@@ -88,7 +88,7 @@ def predict_timeline(
     >>> from stf2m_sk import STF2MClassifier
     >>> from stf2m_sk.datasets import make_emotion_views
     >>> from stf2m_sk.recordings import Recording, Signal
-    >>> from stf2m_sk.recordings._predict import predict_timeline
+    >>> from stf2m_sk.recordings import predict_timeline
     >>> data = make_emotion_views(n_people=4, random_state=0)
     >>> new = data.groups == data.groups[-1]
     >>> clf = STF2MClassifier(n_networks=0, n_kernels=20, random_state=0)

@@ -104,11 +104,32 @@ class Recording:
         return self.signals[name]
 
     def with_signals(self, signals: Mapping[str, Signal]) -> Recording:
-        """The same recording with other signals."""
+        """The same recording with other signals.
+
+        Parameters
+        ----------
+        signals : dict of str to Signal
+            Signals by name.
+
+        Returns
+        -------
+        Recording
+            A new one.
+        """
         return replace(self, signals=dict(signals))
 
     def select(self, *names: str) -> Recording:
         """The same recording with some of its signals, in the order given.
+
+        Parameters
+        ----------
+        *names : str
+            Names of signals.
+
+        Returns
+        -------
+        Recording
+            A new one.
 
         Raises
         ------

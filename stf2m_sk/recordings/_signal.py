@@ -124,7 +124,18 @@ class Signal:
         return len(self.values.shape) == 2 and np.dtype(self.values.dtype).kind in "fiub"
 
     def index(self, time: float) -> int:
-        """Number of the first sample at or after a time; may lie outside of the signal."""
+        """Number of the first sample at or after a time.
+
+        Parameters
+        ----------
+        time : float
+            Seconds on the recording's clock.
+
+        Returns
+        -------
+        int
+            May lie outside of the signal.
+        """
         # Seconds since 1970 are stored to 2e-7 s, which is more than a millionth of a sample.
         rounding = _ROUNDING_STEPS * math.ulp(max(abs(time), abs(self.start))) * self.rate
         return math.ceil((time - self.start) * self.rate - max(_AT_A_SAMPLE, rounding))
@@ -171,7 +182,18 @@ class Signal:
             yield first, self.read(first, min(first + size, self.n_samples))
 
     def slice(self, start: float, stop: float) -> Signal:
-        """The samples from `start` to before `stop`, in seconds; lazy values stay so."""
+        """The samples from `start` to before `stop`.
+
+        Parameters
+        ----------
+        start, stop : float
+            Seconds on the recording's clock; may lie outside of the signal.
+
+        Returns
+        -------
+        Signal
+            A new one; lazy values stay so.
+        """
         first = min(max(self.index(start), 0), self.n_samples)
         last = min(max(self.index(stop), first), self.n_samples)
         if isinstance(self.values, np.ndarray):

@@ -82,7 +82,7 @@ class StreamPredictor:
     --------
     >>> import numpy as np
     >>> from stf2m_sk import STF2MClassifier
-    >>> from stf2m_sk.recordings._stream import StreamPredictor
+    >>> from stf2m_sk.recordings import StreamPredictor
     >>> from stf2m_sk.views import Views
     >>> rng = np.random.default_rng(0)
     >>> clips = Views({"eda": rng.normal(size=(40, 1, 20))}, rates={"eda": 4})
@@ -117,6 +117,14 @@ class StreamPredictor:
         self._start = min(signal.start for signal in self._signals.values())
         self._n_answered = 0
         self._warned: set[str] = set()
+
+    def __repr__(self) -> str:
+        signals = ", ".join(map(str, self._schema))
+        answered = f"{self._n_answered} windows answered"
+        return (
+            f"StreamPredictor({self._window:g} s windows, one every {self._step:g} s: {signals}; "
+            f"{answered})"
+        )
 
     def push(self, name: str, samples: ArrayLike) -> list[StreamResult]:
         """Take the next samples of one signal.

@@ -78,7 +78,7 @@ def read_subtitles(
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from stf2m_sk.recordings._subtitles import read_subtitles
+    >>> from stf2m_sk.recordings import read_subtitles
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "talk.vtt")
     ...     _ = path.write_text("WEBVTT\n\n00:01.000 --> 00:03.000\n<i>all</i> is so well\n")

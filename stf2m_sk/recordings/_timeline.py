@@ -41,7 +41,7 @@ class Timeline:
     Examples
     --------
     >>> import numpy as np
-    >>> from stf2m_sk.recordings._timeline import Timeline
+    >>> from stf2m_sk.recordings import Timeline
     >>> timeline = Timeline(
     ...     start=np.array([0.0, 5.0, 10.0]),
     ...     end=np.array([5.0, 10.0, 15.0]),
@@ -228,7 +228,18 @@ class Timeline:
         min_duration: float = 0.0,
         origin: float | None = None,
     ) -> str:
-        """Write the episodes as SRT subtitles; parameters as of `to_webvtt`."""
+        """Write the episodes as SRT subtitles, such as "joy 87 %".
+
+        Parameters
+        ----------
+        path, min_duration, origin : as of `to_webvtt`
+            Where to write, and which episodes.
+
+        Returns
+        -------
+        str
+            What was written.
+        """
         return _written(srt(self._cues(min_duration, origin)), path)
 
     def to_elan(
@@ -276,6 +287,7 @@ class Timeline:
         Returns
         -------
         matplotlib Axes
+            Its `figure` is the whole figure.
 
         Raises
         ------
@@ -297,6 +309,9 @@ class Timeline:
             f"Timeline({f'{who}: ' if who else ''}{len(self)} windows, {self.start[0]:.12g} s to "
             f"{self.end[-1]:.12g} s{missing}; {classes})"
         )
+
+    def _repr_html_(self) -> str:
+        return _display.html_episodes(self)
 
     # ---- inner steps ----
 

@@ -76,7 +76,7 @@ def read_video(path: str | PathLike, *, person: str = "") -> Recording:
     >>> from tempfile import TemporaryDirectory
     >>> import av
     >>> import numpy as np
-    >>> from stf2m_sk.recordings._video import read_video
+    >>> from stf2m_sk.recordings import read_video
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "grey.mp4")
     ...     with av.open(str(path), "w") as file:

@@ -47,7 +47,7 @@ def log_mel(signal: Signal, *, n_mels: int = 40, rate: float = 40.0) -> Signal:
     Returns
     -------
     Signal
-        float32 values of shape (n_mels, n_frames) in dB, no less than -100. Frame i is centred
+        Values, as float32, of shape (n_mels, n_frames) in dB, no less than -100. Frame i is centred
         at ``start + i / rate`` and sees 64 ms. It is NaN where any of these is not recorded, and
         so are bands above what the audio's own rate can hold.
 
@@ -69,7 +69,7 @@ def log_mel(signal: Signal, *, n_mels: int = 40, rate: float = 40.0) -> Signal:
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Signal
-    >>> from stf2m_sk.recordings._voice import log_mel
+    >>> from stf2m_sk.recordings import log_mel
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
     >>> mel = log_mel(Signal(tone[None], rate=16_000))
     >>> mel
@@ -94,7 +94,7 @@ def prosody(signal: Signal, *, rate: float = 40.0) -> Signal:
     Returns
     -------
     Signal
-        float32 values of shape (6, n_frames), frames as in `log_mel`. Channels:
+        Values, as float32, of shape (6, n_frames), frames as in `log_mel`. Channels:
 
         - "pitch": octaves above 100 Hz, between 60 and 600 Hz, from YIN. A frame without voice
           holds YIN's best guess, too: "voicing" says how far it can be relied on;
@@ -120,7 +120,7 @@ def prosody(signal: Signal, *, rate: float = 40.0) -> Signal:
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Signal
-    >>> from stf2m_sk.recordings._voice import prosody
+    >>> from stf2m_sk.recordings import prosody
     >>> tone = np.sin(2 * np.pi * 200 * np.arange(16_000) / 16_000)
     >>> speech = prosody(Signal(tone[None], rate=16_000))
     >>> for name, value in zip(speech.channels, speech.values[:, 20], strict=True):
@@ -164,7 +164,7 @@ def voice(signal: Signal, *, n_mels: int = 40, rate: float = 40.0) -> dict[str, 
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Signal
-    >>> from stf2m_sk.recordings._voice import voice
+    >>> from stf2m_sk.recordings import voice
     >>> voice(Signal(np.zeros((2, 44_100)), rate=44_100))["prosody"]
     Signal(6x41 @ 40 Hz, 0 s to 1.025 s)
     """

@@ -77,7 +77,7 @@ def read_wfdb(
     >>> from tempfile import TemporaryDirectory
     >>> import numpy as np
     >>> import wfdb
-    >>> from stf2m_sk.recordings._wfdb import read_wfdb
+    >>> from stf2m_sk.recordings import read_wfdb
     >>> with TemporaryDirectory() as folder:
     ...     wfdb.wrsamp("s1", fs=4, units=["uS"], sig_name=["EDA"], fmt=["16"],
     ...                 p_signal=np.linspace(0, 1, 40)[:, None], write_dir=folder)

@@ -34,7 +34,7 @@ def words(signal: Signal, *, n_features: int = 32, seconds: float = 3.0) -> Sign
     Returns
     -------
     Signal
-        float32 values of shape (n_features + 3, n_samples) at the signal's rate. "word i" is
+        Values, as float32, of shape (n_features + 3, n_samples) at the signal's rate. "word i" is
         the number of the moment's words with hash i; half of all words count -1, so that words
         that share a column do not add up (feature hashing). "compound", "positive" and
         "negative" are VADER's: compound from -1 to 1, the others shares from 0 to 1. In silence
@@ -58,7 +58,7 @@ def words(signal: Signal, *, n_features: int = 32, seconds: float = 3.0) -> Sign
     --------
     >>> import numpy as np
     >>> from stf2m_sk.recordings import Signal
-    >>> from stf2m_sk.recordings._words import words
+    >>> from stf2m_sk.recordings import words
     >>> said = np.array([["what a wonderful day", "", None]], dtype=object)
     >>> numbers = words(Signal(said, rate=1))
     >>> numbers.values[numbers.channels.index("compound")].round(2).tolist()

@@ -327,6 +327,7 @@ class Views:
         Returns
         -------
         dict of str to ndarray of shape (n_clips, n_channels, n_timesteps)
+            Modalities in their order.
 
         Examples
         --------

@@ -131,7 +131,7 @@ def to_table(views: "Views") -> "pd.DataFrame":
     Returns
     -------
     pandas.DataFrame of shape (n_clips, 5 * n_channels of all modalities)
-        float64. Columns are named by modality, channel (its number if names are unknown) and
+        In float64. Columns are named by modality, channel (its number if names are unknown) and
         statistic: ``acc_x_mean``, ``eda_0_slope``. A channel without measured frames is NaN.
 
     Raises

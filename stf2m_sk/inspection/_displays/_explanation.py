@@ -139,8 +139,8 @@ class ExplanationDisplay:
             Of `explain`, or a pair of `Explanation.versus`.
         X : as in `STF2MClassifier.fit`
             The clips that were explained, with the names of their modalities.
-        clip, emotion, n_stretches
-            As of `from_estimator`.
+        clip, emotion, n_stretches : as of `from_estimator`
+            What is drawn.
 
         Returns
         -------

@@ -81,8 +81,8 @@ class ShotsDisplay:
 
         Parameters
         ----------
-        classifier, X, y
-            As of `few_shot_score`.
+        classifier, X, y : as of `few_shot_score`
+            What is scored, and clips with their labels.
         metric : str, default=None
             As of `from_result`.
         **how

@@ -137,8 +137,8 @@ class TimelineDisplay:
 
         Parameters
         ----------
-        classifier, recording, window, step, unlabelled
-            As of `explain_timeline`.
+        classifier, recording, window, step, unlabelled : as of `explain_timeline`
+            What predicts, and what it is given.
         emotion : label, default=None
             As of `from_explanation`.
 
