@@ -2,7 +2,9 @@
 
 import contextlib
 import copy
+import functools
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch
 from scipy.sparse import issparse
 from sklearn.utils import Bunch
 
+import stf2m_sk
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.datasets import make_emotion_views
 
@@ -185,3 +188,26 @@ def locked_folder():
                 pytest.skip("root cannot become another user here, and may write everywhere")
             after.callback(os.seteuid, 0)
         yield Path(name)
+
+
+@pytest.fixture
+def run_page(monkeypatch, tmp_path):
+    """A function that runs the Python blocks of a page, in their order and in one namespace.
+
+    They run in an empty folder, with classifiers that are smaller than the page's; that is all
+    that differs. It returns the namespace.
+    """
+    size = {"n_networks": 0, "n_kernels": 20, "n_patterns": 8}
+
+    def run_page(page, files=()):
+        for path in files:
+            (tmp_path / path.name).symlink_to(path)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(stf2m_sk, "STF2MClassifier", functools.partial(STF2MClassifier, **size))
+        names = {"__name__": page.stem}
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            exec(compile(block, f"a block of {page.name}", "exec"), names)
+        return names
+
+    return run_page
