@@ -3,7 +3,7 @@
 # By module and by heading. A name that two modules offer has its page at the first.
 NAMES: dict[str, dict[str, list[str]]] = {
     "stf2m_sk": {
-        "Classifiers": ["STF2MClassifier", "PersonalisedClassifier"],
+        "Classifiers": ["STF2MClassifier", "PersonalisedClassifier", "PooledClassifier"],
         "Clips": ["Views", "ViewSchema", "check_clips"],
         "Files": ["load", "ModelFileError", "CheckpointError"],
     },
@@ -78,20 +78,13 @@ NAMES: dict[str, dict[str, list[str]]] = {
     },
     "stf2m_sk.model_selection": {
         "Scores on new people": [
+            "FewShotProtocol",
             "few_shot_score",
-            "FewShotResult",
             "compare_few_shot",
-            "FewShotComparison",
+            "FewShotResult",
             "make_few_shot_scorer",
-            "FewShotScorer",
         ],
-        "Splits": [
-            "EpisodeSplit",
-            "Episode",
-            "NewPersonSplit",
-            "NovelClassSplit",
-            "NewPersonNovelClassSplit",
-        ],
+        "Splits": ["EpisodeSplit", "Episode", "NovelClassSplit"],
         "Controls": [
             "MajorityControl",
             "NearestInTimeControl",
@@ -99,15 +92,11 @@ NAMES: dict[str, dict[str, list[str]]] = {
             "PopulationOnly",
             "ShuffledLabels",
         ],
-        "Metrics": [
-            "METRICS",
-            "expected_calibration_error",
-            "quadrant_accuracy",
-            "quadrant_metric",
-            "soft_label_agreement",
-            "soft_label_cross_entropy",
-        ],
         "Leaks": ["leakage_report", "LeakageReport", "Leak"],
+    },
+    "stf2m_sk.metrics": {
+        "Of probabilities": ["METRICS", "LOWER_IS_BETTER", "expected_calibration_error"],
+        "Of soft labels": ["soft_label_agreement", "soft_label_cross_entropy"],
     },
     "stf2m_sk.pipelines": {
         "A Pipeline for a person": ["adapt_pipeline", "partial_fit_pipeline"],
@@ -127,11 +116,13 @@ NAMES: dict[str, dict[str, list[str]]] = {
 
 # Modules of which `stf2m_sk` offers what is public, or that only the package itself uses.
 INTERNAL = {
+    "stf2m_sk.card",
     "stf2m_sk.checking",
     "stf2m_sk.classifier",
     "stf2m_sk.cli",
     "stf2m_sk.demo",
     "stf2m_sk.doubt",
+    "stf2m_sk.embedded",
     "stf2m_sk.fine_tuning",
     "stf2m_sk.fitted",
     "stf2m_sk.loading",
@@ -140,7 +131,9 @@ INTERNAL = {
     "stf2m_sk.persistence",
     "stf2m_sk.person",
     "stf2m_sk.personalised",
+    "stf2m_sk.pooled",
     "stf2m_sk.priors",
+    "stf2m_sk.provenance",
     "stf2m_sk.training",
 }
 
