@@ -5,165 +5,156 @@
     python benchmarks/accuracy.py --data DIR --sets 'ravdess_speech:*' --peers stf2m 'rocket-*'
     python benchmarks/accuracy.py --report-only
 
-Rows go to ``results/accuracy.csv`` fold by fold: a run that was stopped goes on where it was. The
-report has each model's mean with its interval, stf2m (or stf2m+unlabelled) minus each peer, paired
-over units, and the calibration error of ours.
+A run that was stopped goes on where it was. The report has each model's mean with its interval,
+stf2m (or stf2m+unlabelled) minus each peer, paired over units, and calibration errors.
 """
 
-from __future__ import annotations
-
 from fnmatch import fnmatch
+from functools import partial
 
 import numpy as np
-from _report import (
-    BALANCED,
-    Mean,
-    Table,
-    calibration_errors,
-    markdown,
-    paired,
-    pyplot,
-    unit_means,
-    write_report,
-)
-from _run import COLUMNS, chosen, fill, parser
-from peers import CONTROLS, OURS, PEERS, entries_of
+import pandas as pd
+from _figures import panels, save_figure, style
+from _protocols import UNLABELLED, Recording, cell_parser, compare, plain, run, tidy
+from _report import BALANCED, Mean, grid, markdown, paired, unit_means
+from peers import CONTROLS, OURS, PEERS, predicting
 
 _UEA = ("BasicMotions", "Epilepsy", "Handwriting", "JapaneseVowels", "Libras", "RacketSports")
+_PEOPLE = ("noneeg_stress", "ravdess_speech", "stress_predict", "bundled")
 CELLS = (
-    "noneeg_stress:new-person",
-    "ravdess_speech:new-person",
-    "stress_predict:new-person",
-    "ravdess_speech:fine-grained",
-    "ravdess_speech:new-class",
-    "uea_Handwriting:new-class",
-    "uea_Libras:new-class",
-    "uea_JapaneseVowels:new-class",
+    *(f"{data}:new-person" for data in _PEOPLE),
+    *("ravdess_speech:fine-grained", "ravdess_speech:new-class"),
+    *(f"uea_{name}:new-class" for name in ("Handwriting", "Libras", "JapaneseVowels")),
     *(f"uea_{name}:plain" for name in _UEA),
-    "bundled:new-person",
 )
+BINS, ERROR = 15, "expected_calibration_error"
 
 
-def report(table: Table, out) -> None:
-    means = unit_means(table.where(metric=BALANCED), "data", "protocol", "model", "shots")
+# ---- scores ----
+
+
+def bin_gap(y_true, probabilities, classes, place: int) -> float:
+    """Right predictions minus their confidence, summed over the clips of one bin of confidence.
+
+    An episode has too few clips for a calibration error of its own; these sums can be added up.
+    """
+    confidence = probabilities.max(axis=1)
+    inside = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence) == place
+    is_right = classes[probabilities.argmax(axis=1)] == y_true
+    return float((is_right - confidence)[inside].sum())
+
+
+GAPS = {f"gap {place}": partial(bin_gap, place=place) for place in range(BINS)}
+
+
+def calibration(rows: pd.DataFrame) -> pd.DataFrame:
+    """Expected calibration error of all queries together, for each model and number of shots."""
+    keys = ["estimator", "shots"]
+    gaps = rows[rows["metric"].isin(GAPS)].groupby([*keys, "metric"], sort=False)["value"].sum()
+    scores = rows[rows["metric"] == BALANCED]
+    n_clips = scores["query"].map(len).groupby([scores[key] for key in keys]).sum()
+    errors = gaps.abs().groupby(level=keys, sort=False).sum() / n_clips
+    errors = errors.rename("value").reset_index().rename(columns={"estimator": "model"})
+    return errors.assign(unit="all", metric=ERROR)
+
+
+def rows_of(recording: Recording, data: str, kind: str, options) -> pd.DataFrame:
+    """Rows of a cell; of the models with probabilities their calibration, too."""
+    known = {"has_people": recording.groups is not None}
+    models = predicting(kind, **known, has_contexts=recording.contexts is not None)
+    bases = {name: name.removesuffix(UNLABELLED) for name in models}
+    models = {n: m for n, m in models.items() if any(fnmatch(bases[n], p) for p in options.peers)}
+    if kind == "plain":
+        return plain(models, recording, options.seeds or 5)
+    found = []
+    for has, scoring in ((True, {BALANCED: BALANCED} | GAPS), (False, BALANCED)):
+        own = {name: m for name, m in models.items() if hasattr(m, "predict_proba") is has}
+        if own:
+            name = f"accuracy-{'probabilities' if has else 'labels'}-{data}"
+            rows = compare(own, recording, kind, options, name, scoring)
+            found += [tidy(rows), calibration(rows)] if has else [tidy(rows)]
+    return pd.concat(found)
+
+
+# ---- report ----
+
+
+def report(table: pd.DataFrame, figure) -> list[str]:
+    means = unit_means(table[table["metric"] == BALANCED], "data", "protocol", "model", "shots")
     parts = [
         "# Accuracy",
         "Balanced accuracy [95 % interval over units: people, or seeds where there are none]; "
         "below each peer's mean, stf2m minus the peer, then stf2m+unlabelled minus the peer, both "
         "paired; bold: the interval does not hold 0",
     ]
-    for data, protocol in dict.fromkeys(key[:2] for key in means):
-        own = {key[2:]: units for key, units in means.items() if key[:2] == (data, protocol)}
-        shots = sorted({k for _, k in own}, key=int)
-        models = sorted({model for model, _ in own}, key=_place)
-        lines = [
-            [model, *(_said(own, model, k) for k in shots), _seconds(table, data, protocol, model)]
-            for model in models
-        ]
-        n_units = max(len(units) for units in own.values())
-        header = ("model", *(f"{k} shots" for k in shots), "fit, s")
-        parts.append(f"## {data}, {protocol} ({n_units} units)\n\n" + markdown(header, lines))
-    parts += ["## Over cells of new people", _overall(means), "## Calibration", _calibrated(table)]
-    write_report(out / "accuracy.md", *parts)
-    draw(means, out / "accuracy.png")
-
-
-def _place(model: str) -> int:
-    base = model.removesuffix("+unlabelled")
-    return 2 * list(PEERS).index(base) + model.endswith("+unlabelled")
+    seconds = table[table["metric"] == "fit_seconds"]
+    seconds = seconds.groupby(["data", "protocol", "model"])["value"].median().map("{:.1f}".format)
+    for cell in dict.fromkeys(key[:2] for key in means):
+        own = {key[2:]: units for key, units in means.items() if key[:2] == cell}
+        said = {
+            (model, seconds.get((*cell, model), ""), shots): _said(own, model, shots)
+            for name in PEERS for model, shots in own if model == name
+        }  # fmt: skip
+        title = f"## {', '.join(cell)} ({max(map(len, own.values()))} units)"
+        parts.append(f"{title}\n\n" + grid(["model", "fit, s"], said, str))
+    errors = table[table["metric"] == ERROR].set_index(["data", "protocol", "model", "shots"])
+    error = grid(errors.index.names[:3], dict(errors["value"]), "{:.3f}".format)
+    draw(means, figure)
+    return [*parts, "## Over cells of new people", _overall(means), "## Calibration", error]
 
 
 def _said(own, model: str, shots: str) -> str:
-    units = own.get((model, shots))
-    if not units:
-        return ""
-    text = Mean.of(units.values()).said()
-    if model.removesuffix("+unlabelled") in OURS:
-        return text
-    for name in ("stf2m", "stf2m+unlabelled"):
-        first = own.get((name, shots))
-        text += "<br>" + paired(first, units).said("+") if first else ""
-    return text
-
-
-def _seconds(table: Table, data: str, protocol: str, model: str) -> str:
-    rows = table.where(data=data, protocol=protocol, model=model, metric="fit_seconds")
-    return f"{np.median([row['value'] for row in rows]):.1f}" if rows else ""
+    lines = [Mean.of(own[model, shots]).said()]
+    if model not in OURS:
+        firsts = [own[name, shots] for name in list(OURS)[:2] if (name, shots) in own]
+        lines += [paired(first, own[model, shots]).said("+") for first in firsts]
+    return "<br>".join(lines)
 
 
 def _overall(means) -> str:
-    """Mean paired difference over all cells of new people, and cells wholly below 0."""
-    lines = []
-    for first in ("stf2m", "stf2m+unlabelled"):
-        for peer in [m for p in PEERS for m in (p, f"{p}+unlabelled") if m != first]:
-            found = [
-                paired(units, means[data, protocol, peer, shots])
-                for (data, protocol, model, shots), units in means.items()
-                if model == first and protocol == "new-person" and data != "bundled"
-                and (data, protocol, peer, shots) in means
-            ]  # fmt: skip
-            if found:
-                mean = float(np.mean([one.mean for one in found]))
-                behind, ahead = sum(o.high < 0 for o in found), sum(o.low > 0 for o in found)
-                lines.append((first, peer, f"{mean:+.3f}", ahead, behind, len(found)))
+    """Mean paired difference over all cells of new people, and cells wholly above and below 0."""
+    found: dict[tuple, list[Mean]] = {}
+    for (data, kind, peer, shots), units in means.items():
+        for first in ("stf2m", "stf2m+unlabelled"):
+            ours = means.get((data, kind, first, shots))
+            if kind == "new-person" and data != "bundled" and peer != first and ours is not None:
+                found.setdefault((first, peer), []).append(paired(ours, units))
+    lines = [
+        (*pair, f"{np.mean([one.mean for one in own]):+.3f}", sum(one.low > 0 for one in own),
+         sum(one.high < 0 for one in own), len(own))
+        for pair, own in sorted(found.items())
+    ]  # fmt: skip
     header = ("model", "minus", "mean", "cells wholly above 0", "wholly below", "of")
     return markdown(header, lines)
 
 
-def _calibrated(table: Table) -> str:
-    errors = calibration_errors(table.rows, "data", "protocol", "model", "shots")
-    lines = [(*key, f"{error:.3f}") for key, error in errors.items()]
-    return markdown(("data", "protocol", "model", "shots", "expected calibration error"), lines)
-
-
 def draw(means, path) -> None:
     """Means over shots, a panel for each recording of new people."""
-    plots = pyplot()
-    data = [d for d, p in dict.fromkeys(key[:2] for key in means) if p == "new-person"]
-    if not data:
+    names = list(dict.fromkeys(data for data, kind, *_ in means if kind == "new-person"))
+    if not names:
         return
-    figure, axes = plots.subplots(
-        1, len(data), figsize=(3.4 * len(data) + 2, 3.8), squeeze=False, layout="constrained"
-    )
-    models = [m for p in PEERS if p not in CONTROLS for m in (p, f"{p}+unlabelled")]
-    for ax, name in zip(axes[0], data, strict=True):
-        for i, model in enumerate(models):
-            own = {int(k): np.mean(list(u.values()))
-                   for (d, p, m, k), u in means.items()
-                   if (d, p, m) == (name, "new-person", model)}  # fmt: skip
-            if own:
-                is_ours = model.startswith("stf2m")
-                shots = sorted(own)
-                ax.plot(
-                    [str(k) for k in shots],
-                    [own[k] for k in shots],
-                    color=plots.get_cmap("tab20")(i % 20),
-                    linewidth=2.2 if is_ours else 1,
-                    marker="o",
-                    markersize=3,
-                    label=model,
-                )
-        ax.set_title(name, fontsize=9)
-        ax.set_xlabel("labelled clips of each class")
-    axes[0, 0].set_ylabel("balanced accuracy, new people")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right", fontsize=7)
-    figure.savefig(path, dpi=120)
+    figure, axes = panels(names, 3.8)
+    bases = list(dict.fromkeys(n.removesuffix(UNLABELLED) for n in PEERS if n not in CONTROLS))
+    for name in names:
+        for model in [model for model in PEERS if model not in CONTROLS]:
+            shots = [k for k in "0124" if (name, "new-person", model, k) in means]
+            axes[name].plot(
+                shots,
+                [means[name, "new-person", model, k].mean() for k in shots],
+                "--" if model.endswith(UNLABELLED) else "-",
+                linewidth=2.2 if model in OURS else 1,
+                label=model if shots else None,
+                **style(bases.index(model.removesuffix(UNLABELLED))),
+            )
+        axes[name].set_xlabel("labelled clips of each class")
+    axes[names[0]].set_ylabel("balanced accuracy, new people")
+    save_figure(figure, path)
 
 
 def main() -> None:
-    own = parser(__doc__)
+    own = cell_parser(__doc__)
     own.add_argument("--peers", nargs="+", default=["*"], help="patterns of names")
-    options = own.parse_args()
-    names = [name for name in PEERS if any(fnmatch(name, p) for p in options.peers)]
-    table = Table(options.out / "accuracy.csv", COLUMNS)
-    complete = True
-    if not options.report_only:
-        cells = chosen(CELLS, options.sets)
-        if options.data is None:
-            cells = [cell for cell in cells if cell.startswith("bundled")]
-        complete = fill(table, cells, lambda r, p: entries_of(names, r, p), options)
-    report(table, options.out)
-    raise SystemExit(not complete)
+    run("accuracy", CELLS, rows_of, report, own.parse_args())
 
 
 if __name__ == "__main__":

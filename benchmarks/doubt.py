@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from _cells import Recording, folds, read
-from _report import RESULTS, Mean, Table, markdown, unit_means, write_report
+from _protocols import Recording, folds, protocol, read
+from _report import RESULTS, Mean, markdown, unit_means, write_report, write_table
 
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.inspection import PredictionSets, UnlikeClipsWarning
@@ -101,17 +101,14 @@ def covered(sets: PredictionSets, recording: Recording, test, seed: int) -> Iter
         for person in np.unique(groups):
             yield person, inside(sets, views[groups == person], y[groups == person])
         return
-    n_episodes = EPISODES * len(np.unique(groups))
-    split = EpisodeSplit(
-        n_shot=sets.n_shots, n_episodes=n_episodes, on_few="shrink", random_state=seed
-    )
-    contexts = None if recording.contexts is None else recording.contexts[test]
-    for episode in split.episodes(views, y, groups, contexts=contexts):
+    drawn = protocol(recording.at(test), "new-person", seed=seed, shots=sets.n_shots)
+    split = EpisodeSplit(drawn, n_episodes=EPISODES * len(np.unique(groups)))
+    for episode in split.episodes(views, y, groups):
         adapted = sets.adapt(views[episode.support], y[episode.support])
         yield episode.person, inside(adapted, views[episode.query], y[episode.query])
 
 
-def run(data: str, folder: Path, table: Table) -> None:
+def run(data: str, folder: Path) -> Iterator[dict]:
     """All folds of one recording."""
     recording = read(data, folder)
     for number, (train, test) in enumerate(folds(recording, "new-person", 0)):
@@ -124,22 +121,22 @@ def run(data: str, folder: Path, table: Table) -> None:
             sets.fit(views, y, groups=groups, contexts=contexts)
             for person, found in covered(sets, recording, test, number):
                 cell = {"data": data, "shots": shots, "unit": person}
-                table.append(cell | {"metric": k, "value": v} for k, v in found.items())
+                yield from (cell | {"metric": k, "value": v} for k, v in found.items())
         for kind, person, share in warning_rates(sets.classifier_, recording, test, number):
             cell = {"data": data, "shots": "warned", "unit": person}
-            table.append([cell | {"metric": kind, "value": share}])
+            yield cell | {"metric": kind, "value": share}
 
 
-def report(table: Table) -> str:
+def report(table) -> str:
     """Coverage and sizes; shares of clips that warn."""
-    means = unit_means(table.rows, "data", "shots", "metric")
+    means = unit_means(table, "data", "shots", "metric")
     metrics = [f"{what} {level:.0%}" for level in LEVELS for what in ("coverage", "size")]
     coverage, warned = [], []
-    for data in dict.fromkeys(row["data"] for row in table.rows):
+    for data in table["data"].unique():
         for shots in map(str, SHOTS):
-            own = [Mean.of(means[data, shots, metric].values()).said() for metric in metrics]
+            own = [Mean.of(means[data, shots, metric]).said() for metric in metrics]
             coverage.append([data, shots, *own])
-        rates = {k[2]: np.mean(list(v.values())) for k, v in means.items() if k[1] == "warned"
+        rates = {k[2]: v.mean() for k, v in means.items() if k[1] == "warned"
                  and k[0] == data}  # fmt: skip
         row = [data, f"{rates['clean']:.3f}"]
         for fault in FAULTS:
@@ -163,10 +160,8 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    table = Table(options.out / "doubt.csv", ("data", "shots", "unit", "metric", "value"))
     for data in options.sets:
-        table.drop(data=data)
-        run(data, options.data, table)
+        table = write_table(options.out / "doubt.csv", run(data, options.data), ["data"])
     write_report(options.out / "doubt.md", "# Doubt: coverage and warnings", report(table))
 
 

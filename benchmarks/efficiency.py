@@ -3,39 +3,32 @@
     python benchmarks/efficiency.py --data DIR/ravdess_speech.npz
     python benchmarks/efficiency.py --data DIR/ravdess_speech.npz --baseline CHECKOUT
 
-The last person is new, all others are the population. Everything is measured in processes of their
-own that take turns: without networks (``n_networks=0``), with the defaults, and with `--baseline`
-the defaults of another checkout of the package, all on the same machine. Ratios are medians over
-turns of the ratio within a turn.
+The last person is new, all others are the population. Processes of their own take turns: without
+networks (``n_networks=0``), with the defaults, and with `--baseline` the defaults of another
+checkout of the package. Ratios are medians over turns of the ratio within a turn.
 
 fit
     ``STF2MClassifier(**params).fit`` on the population.
 adapt
     One person: 32 labelled clips (up to four of each emotion) and 32 predictions, from raw clips.
-    ``rocket kept`` does the same with MiniRocket and a ridge: features of the 64 clips, the
-    population's features and Gram matrix kept, one system solved. ``rocket refitted`` fits
-    scikit-learn's ridge to the population's features and the support.
-import
-    ``import stf2m_sk`` in a fresh interpreter.
-file
-    Bytes that ``save`` writes.
-
-Give one thread to all (OMP_NUM_THREADS=1) where the cores are not free.
+    ``rocket kept`` does the same with MiniRocket and a ridge whose Gram matrix of the population
+    is kept; ``rocket refitted`` fits scikit-learn's ridge to population and support.
+import, file
+    ``import stf2m_sk`` in a fresh interpreter; bytes that ``save`` writes.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
+import timeit
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from _report import RESULTS, Table, in_process, markdown, write_report
 
-COLUMNS = ("data", "protocol", "model", "unit", "metric", "value")
 SHOTS, QUERIES = 4, 32
 OURS = {"rules": {"n_networks": 0}, "default": {}}
 
@@ -57,38 +50,32 @@ def clips(path: str):
 
 
 def child(spec: dict) -> dict:
-    """One measurement."""
-    if spec["work"] == "import":
-        start = time.perf_counter()
-        import stf2m_sk
+    """One measurement: its metrics."""
+    start = time.perf_counter()
+    import stf2m_sk
 
-        return {"seconds": time.perf_counter() - start, "package": str(Path(stf2m_sk.__file__))}
+    if spec["work"] == "import":
+        seconds = time.perf_counter() - start
+        return {"import_seconds": seconds, "package": str(Path(stf2m_sk.__file__))}
     population, support, query = clips(spec["data"])
     if spec["work"] == "fit":
-        return _fit(spec, population)
+        views, y, groups = population
+        classifier = stf2m_sk.STF2MClassifier(random_state=0, **spec["params"])
+        start = time.perf_counter()
+        classifier.fit(views, y, groups=groups)
+        seconds = time.perf_counter() - start
+        classifier.save(spec["model"])
+        return {"fit_seconds": seconds, "file_bytes": Path(spec["model"]).stat().st_size}
+    works = _rocket(population, support, query) if "rocket" in spec["work"] else {}
     if spec["work"] == "adapt":
-        import stf2m_sk
-
-        fitted = stf2m_sk.load(spec["model"])
-        return _quickest(
-            lambda: fitted.adapt(*support[:2]).predict_proba(query[0]), spec["repeats"]
-        )
-    return _rocket(spec, population, support, query)
+        model = stf2m_sk.load(spec["model"])
+        works["adapt"] = lambda: model.adapt(*support[:2]).predict_proba(query[0])
+    work = works[spec["work"]]
+    work()  # warm
+    return {"adapt_seconds": median(timeit.repeat(work, number=1, repeat=spec["repeats"]))}
 
 
-def _fit(spec: dict, population) -> dict:
-    from stf2m_sk import STF2MClassifier
-
-    classifier = STF2MClassifier(random_state=0, **spec["params"])
-    views, y, groups = population
-    start = time.perf_counter()
-    classifier.fit(views, y, groups=groups)
-    seconds = time.perf_counter() - start
-    classifier.save(spec["model"])
-    return {"seconds": seconds, "bytes": Path(spec["model"]).stat().st_size}
-
-
-def _rocket(spec: dict, population, support, query) -> dict:
+def _rocket(population, support, query):
     from peers.features import RocketFeatures
     from peers.ridge import GramRidge
     from sklearn.linear_model import RidgeClassifier
@@ -108,105 +95,70 @@ def _rocket(spec: dict, population, support, query) -> dict:
         own = RidgeClassifier(alpha=known.shape[1]).fit(features, labels, weights)
         return own.predict(rocket.transform(query[0]))
 
-    work = {"kept": kept, "refitted": refitted}[spec["work"]]
-    return _quickest(work, spec["repeats"])
-
-
-def _quickest(work, repeats: int) -> dict:
-    """Median of several; the first warms up."""
-    seconds = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return {"seconds": median(seconds[1:])}
+    return {"rocket kept": kept, "rocket refitted": refitted}
 
 
 # ---- turns ----
 
 
-def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
+def measure(options: argparse.Namespace, folder: Path) -> Iterator[dict]:
     """Rows of the table."""
+    from _report import in_process
+
     models = {name: (params, None) for name, params in OURS.items()}
     if options.baseline is not None:
         models["baseline"] = {}, options.baseline.resolve()
-    rows = []
-
-    def note(model: str, metric: str, turn: int, value: float) -> None:
-        row = {"data": options.data.stem, "protocol": "turns", "model": model, "unit": turn}
-        rows.append(row | {"metric": metric, "value": value})
-        print(f"{model} {metric}: {value:.4g}", flush=True)
-
-    common = {"data": str(options.data.resolve()), "repeats": options.repeats}
-    for turn in range(options.fit_turns):
-        for name, (params, package) in models.items():
-            spec = common | {"work": "fit", "params": params, "model": str(folder / name)}
-            found = in_process(__file__, spec, package)
-            note(name, "fit_seconds", turn, found["seconds"])
-            note(name, "file_bytes", turn, found["bytes"])
-    for turn in range(options.turns):
-        for name, (_, package) in models.items():
-            spec = common | {"work": "adapt", "model": str(folder / name)}
-            note(name, "adapt_seconds", turn, in_process(__file__, spec, package)["seconds"])
-        for work in ("kept", "refitted"):
-            spec = common | {"work": work}
-            note(f"rocket {work}", "adapt_seconds", turn, in_process(__file__, spec)["seconds"])
-        for name in ("default", "baseline"):
-            if name in models:
-                package = models[name][1]
-                found = in_process(__file__, {"work": "import"}, package)
-                if package is not None and str(package) not in found["package"]:
-                    raise RuntimeError(f"{found['package']} was imported, not that of {package}")
-                note(name, "import_seconds", turn, found["seconds"])
-    return rows
+    fits = [(name, "fit", *of) for name, of in models.items()]
+    others = [(name, "adapt", *of) for name, of in models.items()]
+    others += [(name, name, {}, None) for name in ("rocket kept", "rocket refitted")]
+    others += [(name, "import", *of) for name, of in models.items() if name != "rules"]
+    for tasks, n_turns in ((fits, options.fit_turns), (others, options.turns)):
+        for turn in range(n_turns):
+            for name, work, params, package in tasks:
+                spec = {"work": work, "params": params, "model": str(folder / name)}
+                spec |= {"data": str(options.data.resolve()), "repeats": options.repeats}
+                found = in_process(__file__, spec, package)
+                imported = found.pop("package", "")
+                if imported and package is not None and str(package) not in imported:
+                    raise RuntimeError(f"{imported} was imported, not that of {package}")
+                for metric, value in found.items():
+                    print(f"{name} {metric}: {value:.4g}", flush=True)
+                    row = {"data": options.data.stem, "protocol": "turns", "model": name}
+                    yield row | {"unit": turn, "metric": metric, "value": value}
 
 
-def report(table: Table, out: Path) -> None:
+def report(table, out: Path) -> None:
+    from _report import markdown, write_report
+
     parts = ["# Efficiency"]
-    for metric in dict.fromkeys(row["metric"] for row in table.rows):
-        of = {
-            model: {row["unit"]: row["value"] for row in table.where(metric=metric, model=model)}
-            for model in dict.fromkeys(row["model"] for row in table.where(metric=metric))
-        }
-        lines = []
-        for model, own in of.items():
-            ratios = [
-                f"{median(own[turn] / other[turn] for turn in own if turn in other):.2f}"
-                if other is not own
-                else ""
-                for other in of.values()
-            ]
-            lines.append((model, f"{median(own.values()):.4g}", *ratios))
-        header = ("model", metric, *(f"times {model}" for model in of))
+    for metric, rows in table.groupby("metric", sort=False):
+        turns = rows.pivot(index="unit", columns="model", values="value")[rows["model"].unique()]
+        ratios = {m: turns.rdiv(turns[m], axis=0).median().map("{:.2f}".format) for m in turns}
+        lines = [
+            (model, f"{turns[model].median():.4g}", *own.mask(own.index == model, ""))
+            for model, own in ratios.items()
+        ]
+        header = ("model", metric, *(f"times {model}" for model in turns))
         parts.append(f"## {metric}\n\n" + markdown(header, lines))
     write_report(out / "efficiency.md", *parts)
 
 
 def main() -> None:
-    own = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    own.add_argument("--data", type=Path, help="an .npz with groups")
+    from _report import parser, write_table
+
+    own = parser(__doc__, required=True, help="an .npz with groups")
     own.add_argument("--baseline", type=Path, help="folder of another checkout of the package")
     own.add_argument("--turns", type=int, default=5, help="of all but fit")
     own.add_argument("--fit-turns", type=int, default=3)
     own.add_argument("--repeats", type=int, default=20, help="within a turn")
-    own.add_argument("--out", type=Path, default=RESULTS)
-    own.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
     options = own.parse_args()
-    if options.child is not None:
-        print(json.dumps(child(options.child)))
-        return
-    if options.data is None:
-        own.error("--data is needed")
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(options, Path(folder))
-    path = options.out / "efficiency.csv"
-    path.unlink(missing_ok=True)
-    table = Table(path, COLUMNS)
-    table.append(rows)
+        table = write_table(options.out / "efficiency.csv", measure(options, Path(folder)))
     report(table, options.out)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--child"]:  # without the imports of the report, which would be timed
+        print(json.dumps(child(json.loads(sys.argv[2]))))
+    else:
+        main()

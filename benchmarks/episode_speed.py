@@ -4,60 +4,33 @@
 
 Fitting is not timed. From there on all that it takes to score the episodes is.
 
-few_shot_score
-    Embeds each clip once for all episodes.
-loop
-    ``fitted.adapt(support).predict(query)``, one episode after the other, from raw clips.
-rocket
-    `few_shot_score` of MiniRocket and a ridge whose Gram matrix is kept; features once a clip.
-
-The first and the second must give the same accuracy.
+`few_shot_score` embeds each clip once for all episodes; the loop is
+``fitted.adapt(support).predict(query)`` from raw clips and must give the same accuracy. The peer is
+MiniRocket and a ridge whose Gram matrix is kept, in `few_shot_score`.
 """
 
-from __future__ import annotations
-
-import argparse
 import time
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-from _cells import Recording, fitted, read
-from _report import BALANCED, RESULTS, Table, markdown, write_report
+from _protocols import Recording, fitted, protocol, read, score_fold
+from _report import BALANCED, markdown, parser, write_report, write_table
 from peers import PEERS
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score
 
 from stf2m_sk import STF2MClassifier
-from stf2m_sk.model_selection import few_shot_score
 
-COLUMNS = ("data", "protocol", "model", "unit", "metric", "value")
-WAYS, SHOTS = 8, 4
-
-
-def score(model, recording: Recording, fold, draws: int):
-    """Seconds, and the episodes' rows."""
-    start = time.perf_counter()
-    result = few_shot_score(
-        FrozenEstimator(model),
-        recording.views,
-        recording.y,
-        groups=recording.groups,
-        contexts=recording.contexts,
-        cv=[fold],
-        n_way=WAYS,
-        n_shot=SHOTS,
-        n_draws=draws,
-        on_few="shrink",
-        random_state=0,
-    )
-    return time.perf_counter() - start, result.rows
+MODELS = {
+    "stf2m": STF2MClassifier(),
+    "rocket": PEERS["rocket-pooled"],
+    "stf2m without networks": STF2MClassifier(n_networks=0),
+}
 
 
 def loop(model, recording: Recording, episodes) -> tuple[float, float]:
     """Seconds and mean balanced accuracy of the same episodes, one after the other."""
     scores, start = [], time.perf_counter()
-    for row in episodes:
-        support, query = row["support"], row["query"]
+    for support, query in zip(episodes["support"], episodes["query"], strict=True):
         y = recording.y[support]
         person = model.adapt(recording.views[support], y, classes=np.unique(y))
         predicted = person.predict(recording.views[query])
@@ -65,55 +38,44 @@ def loop(model, recording: Recording, episodes) -> tuple[float, float]:
     return time.perf_counter() - start, float(np.mean(scores))
 
 
-def measure(recording: Recording, n_episodes: int, params: dict) -> list[tuple[str, float, float]]:
+def measure(recording: Recording, n_episodes: int) -> list[tuple[str, float, float]]:
     """Way, milliseconds an episode, balanced accuracy."""
     people = np.unique(recording.groups)
     is_new = np.isin(recording.groups, people[: max(2, round(0.4 * len(people)))])
     fold = np.flatnonzero(~is_new), np.flatnonzero(is_new)
     draws = -(-n_episodes // len(np.unique(recording.groups[fold[1]])))
     found = []
-    for name, estimator in {
-        "stf2m": STF2MClassifier(**params),
-        "rocket": PEERS["rocket-pooled"]().estimator,
-    }.items():
+    for name, estimator in MODELS.items():
         model = fitted(estimator, recording, fold[0], seed=0)
-        score(model, recording, fold, 1)  # warm
-        seconds, rows = score(model, recording, fold, draws)
-        mean = float(np.mean([row["balanced_accuracy"] for row in rows]))
-        found.append((f"{name}, few_shot_score", 1e3 * seconds / len(rows), mean))
-        if name == "stf2m":
-            looped, same = loop(model, recording, rows)
+        drawn = protocol(recording, "new-person", seed=0, shots=4, ways=8, draws=draws)
+        score_fold(model, recording, replace(drawn, draws=1), fold)  # warm
+        start = time.perf_counter()
+        rows = score_fold(model, recording, drawn, fold).rows
+        seconds, episodes = time.perf_counter() - start, rows[rows["metric"] == BALANCED]
+        mean = episodes["value"].mean()
+        found.append((f"{name}, few_shot_score", 1e3 * seconds / len(episodes), mean))
+        if name.startswith("stf2m"):
+            looped, same = loop(model, recording, episodes)
             if abs(mean - same) > 1e-3:
                 raise RuntimeError(f"few_shot_score has {mean}, the loop {same}")
-            found.append(("stf2m, loop", 1e3 * looped / len(rows), same))
+            found.append((f"{name}, loop", 1e3 * looped / len(episodes), same))
     return found
 
 
 def main() -> None:
-    own = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    own.add_argument("--data", type=Path, required=True, help="an .npz with groups")
+    own = parser(__doc__, required=True, help="an .npz with groups")
     own.add_argument("--episodes", type=int, default=200)
-    own.add_argument("--out", type=Path, default=RESULTS)
     options = own.parse_args()
-    recording = read(options.data.stem, options.data.parent)
-    found, rows = [], []
-    for kind, params in (("", {}), (" without networks", {"n_networks": 0})):
-        for way, ms, mean in measure(recording, options.episodes, params):
-            if kind and not way.startswith("stf2m"):
-                continue
-            found.append((way + kind, f"{ms:.2f}", f"{mean:.4f}"))
-            row = {"data": options.data.stem, "protocol": "8-way 4-shot", "model": way + kind}
-            row["unit"] = "all"
-            rows += [
-                row | {"metric": "ms_per_episode", "value": ms},
-                row | {"metric": BALANCED, "value": mean},
-            ]
-    path = options.out / "episode_speed.csv"
-    path.unlink(missing_ok=True)
-    Table(path, COLUMNS).append(rows)
-    table = markdown(("way", "ms an episode", "balanced accuracy"), found)
+    found = measure(read(options.data.stem, options.data.parent), options.episodes)
+    place = {"data": options.data.stem, "protocol": "8-way 4-shot", "unit": "all"}
+    rows = [
+        place | {"model": way, "metric": metric, "value": value}
+        for way, *values in found
+        for metric, value in zip(("ms_per_episode", BALANCED), values, strict=True)
+    ]
+    write_table(options.out / "episode_speed.csv", rows)
+    lines = [(way, f"{ms:.2f}", f"{mean:.4f}") for way, ms, mean in found]
+    table = markdown(("way", "ms an episode", "balanced accuracy"), lines)
     write_report(options.out / "episode_speed.md", "# Speed of episodes", table)
 
 

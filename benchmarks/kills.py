@@ -8,8 +8,6 @@ fit ends, and compares the saved file with that of a fit that nothing stopped. E
 differs, a fit fails, or a checkpoint or its lock is left.
 """
 
-from __future__ import annotations
-
 import argparse
 import signal
 import subprocess
@@ -65,7 +63,7 @@ def main() -> int:
         whole, _ = seconds_of(folder, None)
         expected = (folder / "model").read_bytes()
         print(f"a fit takes {whole:.1f} s, its file has {len(expected)} bytes")
-        kills, ends, continued, wrong = 0, 0, 0, 0
+        kills, continued, wrong = 0, 0, 0
         while kills < given.kills:
             (folder / "model").unlink(missing_ok=True)
             code, moments = -signal.SIGKILL, []
@@ -77,12 +75,11 @@ def main() -> int:
                 continued += found
                 kills += code == -signal.SIGKILL
                 moments.append(f"{seconds:.1f}")
-            ends += 1
             left = [file.name for file in folder.iterdir() if file.name != "model"]
             same = code == 0 and (folder / "model").read_bytes() == expected
             wrong += not same or bool(left)
             print(f"{' + '.join(moments)} s: {'equal' if same else 'DIFFERENT'} {left}", flush=True)
-    print(f"{kills} kills, {continued} fits continued, {ends} ended, {wrong} wrong")
+    print(f"{kills} kills, {continued} fits continued, {wrong} wrong")
     return int(wrong > 0)
 
 

@@ -11,8 +11,6 @@ from 8 Hz to 2 Hz as well would save only 49 of 641 kB and lose the fast part of
 The result depends on the input alone: the same input gives the same bytes (with the same zlib).
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path
@@ -26,19 +24,7 @@ LARGEST_SHARE_OF_A_STEP = 0.15
 
 
 def to_steps(name: str, values: np.ndarray) -> np.ndarray:
-    """Return `values` as whole sensor steps, refusing what the integers cannot hold.
-
-    Parameters
-    ----------
-    name : str
-        The modality.
-    values : ndarray of shape (n_clips, n_channels, n_timesteps)
-        Values in units of the modality; none may be missing.
-
-    Returns
-    -------
-    steps : int16 ndarray of the same shape
-    """
+    """Values of a modality as whole sensor steps; ValueError where int16 cannot hold them."""
     exact = values.astype(np.float64) * STEPS_PER_UNIT[name]
     steps = np.rint(exact)
     error = np.abs(steps - exact).max()
@@ -51,15 +37,7 @@ def to_steps(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def make_sample(recording: Path, sample: Path) -> None:
-    """Write the reduced form of `recording` (an .npz, its .json beside it) to `sample`.
-
-    Parameters
-    ----------
-    recording : Path
-        The full recording.
-    sample : Path
-        The file to write.
-    """
+    """Write the reduced form of `recording` (an .npz, its .json beside it) to `sample`."""
     description = json.loads(recording.with_suffix(".json").read_text(encoding="utf-8"))
     arrays: dict[str, np.ndarray] = {}
     with np.load(recording, allow_pickle=False) as full:
@@ -75,7 +53,6 @@ def make_sample(recording: Path, sample: Path) -> None:
 
 
 def main() -> None:
-    """Read the two paths from the command line and make the sample."""
     parser = argparse.ArgumentParser(description="Make the bundled stress sample.")
     parser.add_argument("recording", type=Path, help="the full recording, noneeg_stress.npz")
     parser.add_argument("sample", type=Path, help="the .npz to write")

@@ -15,15 +15,14 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from _cells import Recording, fitted, folds, read
-from _report import BALANCED, RESULTS, Table, markdown, write_report
+from _protocols import Recording, fitted, folds, read
+from _report import BALANCED, RESULTS, markdown, write_report, write_table
 from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score
 
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.inspection import ShortRules, rule_table
 
-COLUMNS = ("data", "what", "fold", "metric", "value")
 STRONGEST = 10
 
 
@@ -74,20 +73,20 @@ def main() -> None:
     own.add_argument("--rules", type=int, default=20, help="most rules of a short list")
     own.add_argument("--out", type=Path, default=RESULTS)
     options = own.parse_args()
-    (options.out / "rules.csv").unlink(missing_ok=True)
-    table, lines = Table(options.out / "rules.csv", COLUMNS), []
+    table, lines = [], []
     for data in options.sets:
         recording = read(data, options.data)
         rows = accuracy(recording, options.folds, options.rules)
         rho = agreement(recording, options.seeds)
         rows.append({"what": "seeds", "fold": "", "metric": "rank_correlation", "value": rho})
-        table.append([{"data": data} | row for row in rows])
+        table += [{"data": data} | row for row in rows]
         keys = [("all rules", BALANCED), ("short list", BALANCED), ("short list", "n_rules")]
         means = [
             np.mean([row["value"] for row in rows if (row["what"], row["metric"]) == key])
             for key in keys
         ]
         lines.append((data, *(f"{mean:.3f}" for mean in means), f"{rho:.2f}"))
+    write_table(options.out / "rules.csv", table)
     header = ("data", "all rules", "short list", "rules", "rank correlation of seeds")
     write_report(options.out / "rules.md", "# Rules that can be read", markdown(header, lines))
 

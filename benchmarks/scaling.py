@@ -5,12 +5,11 @@
     python benchmarks/scaling.py --shrink 16      # a quick look
 
 Each point is a process of its own. Seconds are of the work alone, after a tiny warm-up; the peak is
-the largest resident set of the whole process, its clips and imports (about 0.5 GB) included.
+the largest resident set of the process, clips and imports (about 0.5 GB) included.
 
-people
-    ``fit`` of 3,000 people with 4 clips of 6 channels x 60 steps each, without networks.
-clips-rules, clips-default
-    ``fit`` of 100,000 such clips of 1,667 people, without networks and with the defaults.
+people, clips-rules, clips-default
+    ``fit`` of 3,000 people with 4 clips of 6 channels x 60 steps each, without networks; of 100,000
+    such clips of 1,667 people, without networks and with the defaults.
 adapt
     ``adapt`` with 10,000 labelled clips.
 axes
@@ -19,21 +18,22 @@ axes
     the three largest of five sizes: 1 is linear.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _report import RESULTS, Table, in_process, markdown, write_report
+import pandas as pd
+from _report import in_process, markdown, parser, write_report, write_table
 
-COLUMNS = ("data", "protocol", "model", "unit", "metric", "value")
-FACTORS = (1, 2, 4, 8, 16)
-N_FITTED = 3  # of the factors, the largest ones
+from stf2m_sk import STF2MClassifier
+from stf2m_sk.views import Views
+
+N_FITTED = 3  # of the sizes of an axis, the largest ones
 
 
 class Sizes(NamedTuple):
@@ -53,11 +53,11 @@ POINTS = {
     "adapt": ("adapt", Sizes(10_000, 1), {"n_networks": 0}),
 }
 AXES = {
-    "clips": ("fit", Sizes(1_000, 8, 64, 4)),
-    "timesteps": ("fit", Sizes(256, 8, 128, 4)),
-    "channels": ("fit", Sizes(256, 8, 64, 8)),
-    "classes": ("fit", Sizes(2_048, 8, 64, 4)),
-    "adapt-clips": ("adapt", Sizes(625, 1)),
+    "clips": ("clips", "fit", Sizes(1_000, 8, 64, 4)),
+    "timesteps": ("timesteps", "fit", Sizes(256, 8, 128, 4)),
+    "channels": ("channels", "fit", Sizes(256, 8, 64, 8)),
+    "classes": ("classes", "fit", Sizes(2_048, 8, 64, 4)),
+    "adapt-clips": ("clips", "adapt", Sizes(625, 1)),
 }
 
 
@@ -66,8 +66,6 @@ AXES = {
 
 def make_clips(sizes: Sizes, seed: int = 0):
     """Noise to which the class adds a level; every person has every class, if clips allow it."""
-    from stf2m_sk.views import Views
-
     shape = (sizes.clips, sizes.channels, sizes.timesteps)
     signal = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     each = np.arange(sizes.clips)
@@ -78,8 +76,6 @@ def make_clips(sizes: Sizes, seed: int = 0):
 
 def child(spec: dict) -> dict:
     """Seconds and peak of one point."""
-    from stf2m_sk import STF2MClassifier
-
     verb, sizes, params = spec["verb"], Sizes(*spec["sizes"]), spec["params"]
     small = sizes._replace(clips=max(160, 4 * sizes.classes), people=8)
     warm = STF2MClassifier(random_state=0, **params | {"max_epochs": 1})
@@ -100,91 +96,55 @@ def child(spec: dict) -> dict:
 # ---- all points ----
 
 
-def of_axis(name: str, start: Sizes, factor: int) -> Sizes:
-    """Sizes of an axis at a factor."""
-    field = "clips" if name.endswith("clips") else name
-    return start._replace(**{field: factor * getattr(start, field)})
-
-
-def measure(only: list[str], shrink: int) -> list[dict]:
+def measure(only: list[str], shrink: int) -> Iterator[dict]:
     """Rows of the table."""
-    rows = []
-
-    def note(protocol: str, unit, verb: str, sizes: Sizes, params: dict) -> None:
-        spec = {"verb": verb, "sizes": sizes, "params": params}
-        for metric, value in in_process(__file__, spec).items():
-            row = {"data": "generated", "protocol": protocol, "model": verb, "unit": unit}
-            rows.append(row | {"metric": metric, "value": value})
-        print(
-            f"{protocol} {unit}: {rows[-2]['value']:.2f} s, {rows[-1]['value']:.0f} MB", flush=True
-        )
-
-    for name, (verb, sizes, params) in POINTS.items():
-        if name in only:
-            people = max(1, sizes.people // shrink)
-            smaller = sizes._replace(clips=sizes.clips // shrink, people=people)
-            note(name, smaller.clips, verb, smaller, params)
-    for name, (verb, start) in AXES.items() if "axes" in only else ():
-        smaller = start._replace(clips=max(128, start.clips // shrink))
-        for factor in FACTORS:
-            sizes = of_axis(name, smaller, factor)
-            size = getattr(sizes, "clips" if name.endswith("clips") else name)
-            note(f"axis {name}", size, verb, sizes, {"n_networks": 0})
-    return rows
+    tasks = []
+    for name in [name for name in POINTS if name in only]:
+        verb, sizes, params = POINTS[name]
+        clips, people = sizes.clips // shrink, max(1, sizes.people // shrink)
+        tasks.append((name, clips, verb, sizes._replace(clips=clips, people=people), params))
+    for name, (field, verb, sizes) in AXES.items() if "axes" in only else ():
+        smaller = sizes._replace(clips=max(128, sizes.clips // shrink))
+        for factor in (1, 2, 4, 8, 16):
+            size = factor * getattr(smaller, field)
+            larger = smaller._replace(**{field: size})
+            tasks.append((f"axis {name}", size, verb, larger, {"n_networks": 0}))
+    for protocol, size, verb, sizes, params in tasks:
+        found = in_process(__file__, {"verb": verb, "sizes": sizes, "params": params})
+        print(f"{protocol} {size}: {found}", flush=True)
+        for metric, value in found.items():
+            row = {"data": "generated", "protocol": protocol, "model": verb, "unit": size}
+            yield row | {"metric": metric, "value": value}
 
 
-def exponent(sizes: list[float], values: list[float]) -> float:
-    """Slope of the logarithms over the largest sizes."""
-    x, y = np.log(sizes[-N_FITTED:]), np.log(np.maximum(values[-N_FITTED:], 1e-3))
-    return float(np.polyfit(x, y, 1)[0])
-
-
-def series(table: Table, protocol: str, metric: str) -> tuple[list[float], list[float]]:
-    """Sizes and values, by size."""
-    rows = table.where(protocol=protocol, metric=metric)
-    pairs = sorted((float(row["unit"]), row["value"]) for row in rows)
-    return [size for size, _ in pairs], [value for _, value in pairs]
-
-
-def report(table: Table, out: Path) -> None:
+def report(table: pd.DataFrame, out: Path) -> None:
     points, axes = [], []
-    for protocol in dict.fromkeys(row["protocol"] for row in table.rows):
-        sizes, seconds = series(table, protocol, "seconds")
-        _, peaks = series(table, protocol, "peak_mb")
-        if not protocol.startswith("axis"):
-            points.append((protocol, f"{sizes[0]:.0f}", f"{seconds[0]:.1f}", f"{peaks[0]:.0f}"))
-            continue
-        said = (f"{value:.2f}" for value in seconds)
-        axes.append(
-            (protocol, f"{sizes[0]:.0f} to {sizes[-1]:.0f}", " ".join(said),
-             f"{exponent(sizes, seconds):.2f}", f"{peaks[-1]:.0f}")
-        )  # fmt: skip
-    parts = ["# Scaling", markdown(("point", "clips", "seconds", "peak, MB"), points)]
-    if axes:
-        header = ("axis", "sizes", "seconds", "exponent of the time", "peak of the largest, MB")
-        parts.append(markdown(header, axes))
-    write_report(out / "scaling.md", *parts)
+    for protocol, own in table.astype({"unit": int}).groupby("protocol", sort=False):
+        measured = own.pivot(index="unit", columns="metric", values="value")  # sorted by size
+        sizes, seconds = list(measured.index), list(measured["seconds"])
+        peak = f"{measured['peak_mb'].iloc[-1]:.0f}"
+        if protocol.startswith("axis"):
+            said = " ".join(f"{value:.2f}" for value in seconds)
+            slope, _ = np.polyfit(np.log(sizes[-N_FITTED:]), np.log(seconds[-N_FITTED:]), 1)
+            axes.append((protocol, f"{sizes[0]} to {sizes[-1]}", said, f"{slope:.2f}", peak))
+        else:
+            points.append((protocol, sizes[-1], f"{seconds[-1]:.1f}", peak))
+    header = ("axis", "sizes", "seconds", "exponent of the time", "peak of the largest, MB")
+    parts = [markdown(("point", "clips", "seconds", "peak, MB"), points), markdown(header, axes)]
+    write_report(out / "scaling.md", "# Scaling", *parts)
 
 
 def main() -> None:
-    own = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    names = [*POINTS, "axes"]
+    own, names = parser(__doc__, help="not looked at: all is generated"), [*POINTS, "axes"]
     own.add_argument("--only", nargs="+", choices=names, default=names)
     own.add_argument("--shrink", type=int, default=1, help="divide clips and people")
-    own.add_argument("--out", type=Path, default=RESULTS)
     own.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
     options = own.parse_args()
     if options.child is not None:
         print(json.dumps(child(options.child)))
         return
     rows = measure(options.only, options.shrink)
-    table = Table(options.out / "scaling.csv", COLUMNS)
-    for protocol in dict.fromkeys(row["protocol"] for row in rows):
-        table.drop(protocol=protocol)
-    table.append(rows)
-    report(table, options.out)
+    report(write_table(options.out / "scaling.csv", rows, ["protocol"]), options.out)
 
 
 if __name__ == "__main__":

@@ -1,81 +1,67 @@
-"""Classifiers to compare with, as scikit-learn estimators that take Views.
+"""Classifiers to compare with: scikit-learn estimators that take Views.
 
-Those with `adapt` are fitted once on the population; the others are fitted anew for each episode
-to population and support, of which a clip counts as 50 (``few_shot_score(refit="pooled")``).
+All have `adapt`, or end with a step that has: some fit anew to population and support, of which a
+clip counts as 50 (`stf2m_sk.PooledClassifier`).
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import Any
 
-from _cells import Entry, Recording
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from peers.bayesian_prototypes import BayesianPrototypes
-from peers.features import Components, RocketFeatures, RuleFeatures, table_features
+from peers.features import Components, RocketFeatures, rule_features, table_features
 from peers.ridge import GramRidge
-from stf2m_sk import STF2MClassifier
+from stf2m_sk import PooledClassifier, STF2MClassifier
 from stf2m_sk.model_selection import MajorityControl, NearestInTimeControl
 
-__all__ = ["CONTROLS", "OURS", "PEERS", "entries_of"]
+__all__ = ["CONTROLS", "OURS", "PEERS", "predicting"]
 
 
 def _reduced(features: Any, classifier: Any) -> Pipeline:
     return make_pipeline(features, Components(), classifier)
 
 
-def _lda() -> LinearDiscriminantAnalysis:
-    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+def _of_table(classifier: Any) -> Pipeline:
+    return make_pipeline(table_features(), PooledClassifier(classifier))
 
 
+_LDA = PooledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
 OURS = {
-    "stf2m": lambda: Entry(STF2MClassifier(), (False, True), calibration=True),
-    "stf2m-rules": lambda: Entry(STF2MClassifier(n_networks=0), (False, True), calibration=True),
+    "stf2m": STF2MClassifier(),
+    "stf2m+unlabelled": STF2MClassifier(),
+    "stf2m-rules": STF2MClassifier(n_networks=0),
+    "stf2m-rules+unlabelled": STF2MClassifier(n_networks=0),
 }
-CONTROLS = ("nearest-time", "majority")
-PEERS: dict[str, Callable[[], Entry]] = OURS | {
-    "rocket-pooled": lambda: Entry(make_pipeline(RocketFeatures(), GramRidge())),
-    "rocket-centred": lambda: Entry(
-        make_pipeline(RocketFeatures(), GramRidge(centred=True)), (True,)
-    ),
-    "rocket-bayes": lambda: Entry(_reduced(RocketFeatures(), BayesianPrototypes())),
-    "rocket-lda": lambda: Entry(_reduced(RocketFeatures(), _lda())),
-    "rules-bayes": lambda: Entry(_reduced(RuleFeatures(), BayesianPrototypes())),
-    "rules-lda": lambda: Entry(_reduced(RuleFeatures(), _lda())),
-    "rocket-prototypes": lambda: Entry(_reduced(RocketFeatures(), BayesianPrototypes(prior=False))),
-    "rules-prototypes": lambda: Entry(_reduced(RuleFeatures(), BayesianPrototypes(prior=False))),
-    "forest": lambda: Entry(
-        make_pipeline(table_features(), RandomForestClassifier(200, class_weight="balanced"))
-    ),
-    "logistic": lambda: Entry(make_pipeline(table_features(), LogisticRegression(max_iter=300))),
-    "nearest-time": lambda: Entry(NearestInTimeControl()),
-    "majority": lambda: Entry(MajorityControl()),
+CONTROLS = {"nearest-time": NearestInTimeControl(), "majority": MajorityControl()}
+PEERS = {
+    **OURS,
+    "rocket-pooled": make_pipeline(RocketFeatures(), GramRidge()),
+    "rocket-centred+unlabelled": make_pipeline(RocketFeatures(), GramRidge(centred=True)),
+    "rocket-bayes": _reduced(RocketFeatures(), BayesianPrototypes()),
+    "rocket-lda": _reduced(RocketFeatures(), _LDA),
+    "rules-bayes": _reduced(rule_features(), BayesianPrototypes()),
+    "rules-lda": _reduced(rule_features(), _LDA),
+    "rocket-prototypes": _reduced(RocketFeatures(), BayesianPrototypes(prior=False)),
+    "rules-prototypes": _reduced(rule_features(), BayesianPrototypes(prior=False)),
+    "forest": _of_table(RandomForestClassifier(200, class_weight="balanced")),
+    "logistic": _of_table(LogisticRegression(max_iter=300)),
+    **CONTROLS,
 }
 
 
-def entries_of(names: list[str], recording: Recording, protocol: str) -> dict[str, Entry]:
-    """The peers that have predictions in a cell.
+def predicting(kind: str, *, has_people: bool, has_contexts: bool) -> dict[str, Any]:
+    """The peers that have predictions in a kind of cell (see `_protocols`), by name.
 
-    Parameters
-    ----------
-    names : list of str
-        Of `PEERS`.
-    recording : Recording
-        Of the cell.
-    protocol : str
-        Of the cell.
+    With contexts the order of the clips counts for nothing.
     """
-    made = {name: PEERS[name]() for name in names}
-    in_order = recording.groups is not None and recording.contexts is None
-    if not in_order or protocol == "plain":
-        made.pop("nearest-time", None)
-    if recording.groups is None or protocol in ("plain", "new-class"):
-        made.pop("rocket-centred", None)
-        made = {name: entry._replace(unlabelled=(False,)) for name, entry in made.items()}
-    if protocol == "new-class":
-        made.pop("majority", None)
-    return made
+    found = dict(PEERS)
+    if not has_people or has_contexts or kind == "plain":
+        del found["nearest-time"]
+    if not has_people or kind in ("plain", "new-class"):
+        found = {name: found[name] for name in found if not name.endswith("+unlabelled")}
+    if kind == "new-class":
+        del found["majority"]
+    return found

@@ -1,7 +1,5 @@
 """Bayesian prototypes: those of a person, shrunk towards those of the population."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np
@@ -33,12 +31,10 @@ class BayesianPrototypes(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    After "Bayesian prototypes with a population prior" (arXiv 2606.04798), of which the idea is
-    taken: class prototypes of a new person are shrunk to those of the population, by as much as
-    people were seen to differ. The paper's text was not at hand. Ours: white features from a
-    Ledoit-Wolf covariance, tau^2 of each direction by the method of moments (scatter of people's
-    class means less what their number of clips explains), predictive variances, new classes.
-    Without people tau^2 is 0: known classes stay where the population has them.
+    The idea, prototypes shrunk to the population's by as much as people were seen to differ, is of
+    "Bayesian prototypes with a population prior" (arXiv 2606.04798), whose text was not at hand.
+    Ours: white features from a Ledoit-Wolf covariance, tau^2 of each direction by the method of
+    moments, predictive variances, new classes. Without people tau^2 is 0.
     """
 
     def __init__(self, *, prior=True):
@@ -48,12 +44,9 @@ class BayesianPrototypes(ClassifierMixin, BaseEstimator):
         """Estimate prototypes, and how much those of people differ."""
         X = np.asarray(X, dtype=np.float64)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        people = (
-            np.zeros(len(X), int) if groups is None else np.unique(groups, return_inverse=True)[1]
-        )
-        cells, cell, sizes = np.unique(
-            np.stack([people, codes], axis=1), axis=0, return_inverse=True, return_counts=True
-        )
+        groups = np.zeros(len(X)) if groups is None else groups
+        pairs = np.stack([np.unique(groups, return_inverse=True)[1], codes], axis=1)
+        cells, cell, sizes = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
         means = _means(X, cell, len(cells))
         within = LedoitWolf(assume_centered=True).fit(X - means[cell]).covariance_
         within *= len(X) / max(1, len(X) - len(cells))
@@ -73,15 +66,7 @@ class BayesianPrototypes(ClassifierMixin, BaseEstimator):
         return self
 
     def adapt(self, X, y, *, classes=None):
-        """Prototypes of a person.
-
-        Parameters
-        ----------
-        X, y : array of shape (n_clips, n_features), array of shape (n_clips,)
-            Support.
-        classes : array
-            Classes to answer with; None for those of population and support.
-        """
+        """Prototypes of a person; without `classes` those of population and support."""
         person = copy.copy(self)
         both = np.concatenate([self.known_, y]) if classes is None else classes
         person.classes_ = np.unique(both)

@@ -1,7 +1,5 @@
 """Features of clips, as first steps of a Pipeline: Views in, an array out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from stf2m_sk import STF2MClassifier
+from stf2m_sk.encoding import SpatioTemporalEncoder
 from stf2m_sk.views import Views
 
 _SHORTEST = 9  # frames of a rocket's kernel
@@ -22,35 +21,27 @@ _SHORTEST = 9  # frames of a rocket's kernel
 
 def table_features() -> Pipeline:
     """Mean, deviation, extremes and slope of each channel; the population's mean in the gaps."""
-    return make_pipeline(
-        FunctionTransformer(Views.to_table),
-        SimpleImputer(keep_empty_features=True),
-        StandardScaler(),
-    )
+    imputer = SimpleImputer(keep_empty_features=True)
+    return make_pipeline(FunctionTransformer(Views.to_table), imputer, StandardScaler())
 
 
 class RocketFeatures(TransformerMixin, BaseEstimator):
     """MiniRocket (Dempster, Schmidt, Webb, arXiv 2012.08791; aeon's), scaled by the population.
 
-    Parameters
-    ----------
-    n_jobs : int, default=1
-        Of aeon.
-    random_state : int, default=0
-        Of the kernels.
-
-    Notes
-    -----
     All modalities are put on one clock, scaled by the population's means and deviations, with the
     mean in the gaps.
+
+    Parameters
+    ----------
+    random_state : int, default=0
+        Of the kernels.
     """
 
-    def __init__(self, *, n_jobs=1, random_state=0):
-        self.n_jobs = n_jobs
+    def __init__(self, *, random_state=0):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Draw the kernels; the features of these clips are kept for `fit_transform`."""
+        """Draw the kernels."""
         self.fit_transform(X)
         return self
 
@@ -62,8 +53,7 @@ class RocketFeatures(TransformerMixin, BaseEstimator):
         self.spread_ = np.nan_to_num(np.nanstd(panel, axis=(0, 2), keepdims=True)) + 1e-6
         panel = self._panel(X)
         with _aeon(self.random_state):
-            rocket = MiniRocket(random_state=self.random_state, n_jobs=self.n_jobs)
-            self.rocket_ = rocket.fit(panel)
+            self.rocket_ = MiniRocket(random_state=self.random_state).fit(panel)
         features = self._kernels(panel)
         self.mean_, self.scale_ = features.mean(axis=0), features.std(axis=0) + 1e-3
         return (features - self.mean_) / self.scale_
@@ -81,54 +71,20 @@ class RocketFeatures(TransformerMixin, BaseEstimator):
             return np.asarray(self.rocket_.transform(panel), dtype=np.float32)
 
 
-class RuleFeatures(TransformerMixin, BaseEstimator):
-    """Features of a fitted `STF2MClassifier` without networks: weighted firing strengths.
-
-    Without networks, because what these say of clips that they were trained on would be held for
-    what they say of new people.
-
-    Parameters
-    ----------
-    n_kernels, n_patterns : int
-        Of the classifier.
-    random_state : int, default=0
-        Of the classifier.
-    """
-
-    def __init__(self, *, n_kernels=400, n_patterns=320, random_state=0):
-        self.n_kernels = n_kernels
-        self.n_patterns = n_patterns
-        self.random_state = random_state
-
-    def fit(self, X, y, groups=None):
-        """Meta-train."""
-        classifier = STF2MClassifier(n_networks=0, **self.get_params())
-        self.classifier_ = classifier.fit(X, y, groups=groups)
-        return self
-
-    def transform(self, X):
-        """Features of clips."""
-        return self.classifier_.model_.embed(X).numpy()
+def rule_features() -> SpatioTemporalEncoder:
+    """Those of our classifier, without networks, which say more of clips they were trained on."""
+    return SpatioTemporalEncoder(STF2MClassifier(n_networks=0))
 
 
 class Components(TransformerMixin, BaseEstimator):
-    """The largest principal components, at most half as many as clips.
+    """The largest principal components: at most 100, and half as many as clips."""
 
-    Parameters
-    ----------
-    most : int, default=100
-        Components.
-    random_state : int, default=0
-        Of the randomised decomposition.
-    """
-
-    def __init__(self, *, most=100, random_state=0):
-        self.most = most
+    def __init__(self, *, random_state=0):
         self.random_state = random_state
 
     def fit(self, X, y=None):
         """Find the components."""
-        n = min(self.most, len(X) // 2, X.shape[1])
+        n = min(100, len(X) // 2, X.shape[1])
         self.pca_ = PCA(n, svd_solver="randomized", random_state=self.random_state).fit(X)
         return self
 

@@ -1,7 +1,5 @@
 """Ridge regression on many random features, in its dual: the Gram matrix is kept."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np
@@ -47,17 +45,7 @@ class GramRidge(ClassifierMixin, BaseEstimator):
         return self
 
     def adapt(self, X=None, y=None, *, unlabelled=None, classes=None):
-        """The same for a person.
-
-        Parameters
-        ----------
-        X, y : array of shape (n_clips, n_features), array of shape (n_clips,)
-            Support.
-        unlabelled : array of shape (n_clips, n_features)
-            Clips without labels.
-        classes : array
-            Classes to answer with; None for those of the support.
-        """
+        """The same for a person; without `classes` among those of the support."""
         person = copy.copy(self)
         own = X if unlabelled is None else unlabelled
         if self.centred:
