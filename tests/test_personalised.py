@@ -405,4 +405,5 @@ def test_scikit_learn_checks(quick):
     failed = [(row["check_name"], row["exception"]) for row in rows if row["status"] == "failed"]
     assert failed == []
     assert not any(row["expected_to_fail"] for row in rows)
-    assert len(rows) == 54
+    # A newer scikit-learn also has some that it skips.
+    assert sum(row["status"] == "passed" for row in rows) == 53

@@ -1,4 +1,6 @@
+import math
 import pickle
+import struct
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
@@ -21,14 +23,12 @@ def picture(number, size=(48, 64)):
     return image
 
 
-def write_video(path, pts=range(40), *, codec="libx264", sound=True, turned=0, size=(48, 64)):
+def write_video(path, pts=range(40), *, codec="libx264", sound=True, size=(48, 64)):
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=RATE)
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = 12
-        if turned:
-            stream.set_display_rotation(turned)
         track = file.add_stream("aac", rate=16_000, layout="mono") if sound else None
         for number, stamp in enumerate(pts):
             frame = av.VideoFrame.from_ndarray(picture(number, size), format="rgb24")
@@ -125,9 +125,20 @@ def test_a_long_pause_is_told(tmp_path):
         read_video(path)
 
 
+def turn(path, degrees):
+    """Note a rotation in an MP4 file, in its track header: ISO/IEC 14496-12, section 8.3.2."""
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    rows = (cosine, -sine, 0, sine, cosine, 0)  # counterclockwise
+    content[matrix : matrix + 24] = struct.pack(">6i", *(round(2**16 * value) for value in rows))
+    path.write_bytes(content)
+    return path
+
+
 @pytest.mark.parametrize(("turned", "quarters"), [(90, 1), (180, 2), (-90, 3)])
 def test_a_noted_rotation_is_applied(tmp_path, turned, quarters):
-    path = write_video(tmp_path / "a.mp4", range(5), sound=False, turned=turned)
+    path = turn(write_video(tmp_path / "a.mp4", range(5), sound=False), turned)
     _, pictures, _ = decoded(path)
     video = read_video(path)["video"]
     assert video.values.shape[:2] == ((64, 48) if quarters % 2 else (48, 64))
@@ -136,7 +147,7 @@ def test_a_noted_rotation_is_applied(tmp_path, turned, quarters):
 
 
 def test_a_rotation_by_other_angles_is_told(tmp_path):
-    path = write_video(tmp_path / "a.mp4", range(5), sound=False, turned=30)
+    path = turn(write_video(tmp_path / "a.mp4", range(5), sound=False), 30)
     with pytest.warns(RecordingWarning, match="turned by (29|30) degrees"):
         assert read_video(path)["video"].values.shape[:2] == (48, 64)
 
