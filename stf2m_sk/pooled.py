@@ -132,19 +132,52 @@ class PooledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self.estimator_.classes_
 
     def predict(self, X: Any) -> NDArray:
-        """Labels, (n_clips,), as the estimator predicts them."""
+        """Labels, as the estimator predicts them.
+
+        Parameters
+        ----------
+        X : whatever `estimator` takes
+            Clips.
+
+        Returns
+        -------
+        array of shape (n_clips,)
+            Labels.
+        """
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
     @_has("predict_proba")
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
-        """Probabilities, (n_clips, n_classes), as the estimator predicts them."""
+        """Probabilities, as the estimator predicts them.
+
+        Parameters
+        ----------
+        X : whatever `estimator` takes
+            Clips.
+
+        Returns
+        -------
+        array of shape (n_clips, n_classes)
+            Rows sum to 1.
+        """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
     @_has("decision_function")
     def decision_function(self, X: Any) -> NDArray[np.floating]:
-        """Decision function of the estimator."""
+        """Decision function, as the estimator has it.
+
+        Parameters
+        ----------
+        X : whatever `estimator` takes
+            Clips.
+
+        Returns
+        -------
+        array
+            Of the estimator.
+        """
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 

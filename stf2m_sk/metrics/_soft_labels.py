@@ -57,7 +57,7 @@ def soft_label_cross_entropy(y_soft: ArrayLike, y_prob: ArrayLike) -> float:
 
     Parameters
     ----------
-    y_soft, y_prob
+    y_soft, y_prob : array-like of shape (n_clips, n_classes)
         As in `soft_label_agreement`. Probabilities below the machine epsilon of float64 count as
         that, as in scikit-learn's `log_loss`.
 

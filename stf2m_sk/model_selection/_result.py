@@ -20,7 +20,7 @@ _OF_CLASSES = "balanced_accuracy"  # the only metric that is a mean over classes
 class FewShotResult:
     """Scores of classifiers on the same episodes, as pandas frames.
 
-    Attributes
+    Parameters
     ----------
     rows : DataFrame
         A row for each classifier, episode and metric: ``estimator``, ``fold``, ``person`` (None
@@ -29,13 +29,18 @@ class FewShotResult:
         was given), and ``fit_seconds`` (of the fold), ``adapt_seconds`` and ``predict_seconds``.
         Rows of the metric "recall" hold the recall of the class in ``label``, which is None in
         all others. ``rows.to_csv`` and ``rows.to_parquet`` save them.
-    estimators, metrics : list of str
-        Names, in the order in which they were given.
+    metrics : dict of str to Metric
+        By name, in the order in which they were given.
     unit : {"people", "classes", "folds"}
         Over what intervals and tests are taken: people; without groups classes where all are
         novel (of balanced accuracy, by recalls), else folds.
     skipped : list
         Test people from whom no episode could be drawn (``on_few="shrink"``).
+
+    Attributes
+    ----------
+    estimators, metrics : list of str
+        Names, in the order in which they were given.
 
     See Also
     --------
@@ -45,6 +50,19 @@ class FewShotResult:
     -----
     Intervals and tests are conditional on the fitted models: they say how these fits would do on
     other people, not how much another fit would differ.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from stf2m_sk.datasets import make_emotion_views
+    >>> from stf2m_sk.model_selection import FewShotProtocol, few_shot_score
+    >>> data = make_emotion_views(n_people=4, n_emotions=2, random_state=0)
+    >>> protocol = FewShotProtocol(shots=1, random_state=0)
+    >>> result = few_shot_score(
+    ...     GaussianNB(), data.views, data.target, groups=data.groups, protocol=protocol, cv=2
+    ... )
+    >>> result.rows.query("metric == 'balanced_accuracy'").groupby("person")["value"].mean().shape
+    (4,)
     """
 
     def __init__(

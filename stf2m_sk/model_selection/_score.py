@@ -129,9 +129,9 @@ def compare_few_shot(
     ----------
     estimators : mapping of str to classifier, Pipeline or search
         By name.
-    X, y, groups, protocol, cv, scoring, results
-        As in `few_shot_score`. The protocol's `unlabelled` may name the classifiers that are
-        given unlabelled clips, so that one can be compared with and without.
+    X, y, groups, protocol, cv, scoring, results : see `few_shot_score`
+        The protocol's `unlabelled` may name the classifiers that are given unlabelled clips, so
+        that one can be compared with and without.
 
     Returns
     -------

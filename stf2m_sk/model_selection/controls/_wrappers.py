@@ -113,7 +113,12 @@ class ShuffledLabels(_Wrapper):
 class PopulationOnly(_Wrapper):
     """A classifier that is never adapted: what the population alone is worth.
 
-    `estimator` is cloned at `fit` and kept as `estimator_`; it need not have `adapt`. Source: ours.
+    Source: ours.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Cloned at `fit`, which keeps the fitted one as `estimator_`. It need not have `adapt`.
 
     Examples
     --------

@@ -39,7 +39,32 @@ class Leak(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LeakageReport:
-    """What leaks, the checks that found nothing, and those not made with what they need."""
+    """What leaks from the training side of splits into the test side.
+
+    Parameters
+    ----------
+    leaks : tuple of Leak
+        By split and check; empty if nothing was found.
+    passed : tuple of str
+        Checks that found nothing in any split.
+    not_checked : dict of str to str
+        Checks that could not be made, and what they need.
+    n_splits : int
+        Number of splits.
+    scoring : str or None
+        Metric of the scores; None without an estimator.
+
+    See Also
+    --------
+    leakage_report : Makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stf2m_sk.model_selection import leakage_report
+    >>> leakage_report(np.eye(20), splits=[(np.arange(9), np.arange(9, 20))]).clean
+    True
+    """
 
     leaks: tuple[Leak, ...]
     passed: tuple[str, ...]
@@ -115,25 +140,38 @@ def leakage_report(
 
     Parameters
     ----------
-    X, y
-        Clips as the classifier gets them (before the `scaler`, if given), and their labels.
+    X : Views, dict, list of arrays, or array of 2 or 3 dimensions
+        Clips as the classifier gets them, before the `scaler` if one is given.
+    y : array-like of shape (n_clips,), default=None
+        Labels; needed with `estimator`.
     splits : iterable of (train, test)
         Rows of the two sides, such as ``cv.split(X, y, groups)``.
     protocol : {"new-person", "same-person"}, default="new-person"
         Whether the two sides must not share a person, or are support and query of one.
-    groups, contexts, times, duration : array-like of shape (n_clips,), default=None
-        Of each clip the person, the stimulus or trial, when it begins in the person's recording,
-        and how long it lasts (by default its longest modality of known rate); in seconds.
+    groups, contexts : array-like of shape (n_clips,), default=None
+        Person, and stimulus or trial, of each clip.
+    times : array-like of shape (n_clips,), default=None
+        Seconds at which each clip begins in the person's recording.
+    duration : float or array-like of shape (n_clips,), default=None
+        Seconds that it lasts; by default its longest modality of known rate.
     scaler : fitted transformer, default=None
         Compared with clones fitted to all clips and to the training side.
-    estimator, scoring : classifier, default=None; str, default="balanced_accuracy"
-        Adapts to the training side if fitted and with `adapt`; of `METRICS`, more being better.
-    threshold, n_random, random_state : float, default=None; int, default=5; default=None
-        Correlation of near-duplicates (0.99, in tables 0.9999); draws of random rows, their seed.
+    estimator : classifier, default=None
+        Says what leaks are worth. It adapts to the training side if it is fitted and has `adapt`;
+        else a clone is fitted to it.
+    scoring : str, default="balanced_accuracy"
+        Of `stf2m_sk.metrics.METRICS`, one of which more is better.
+    threshold : float, default=None
+        Correlation of near-duplicates; None: 0.99, in tables 0.9999.
+    n_random : int, default=5
+        Draws of as many random rows as leak, with which the score is compared.
+    random_state : int, RandomState instance or None, default=None
+        Decides these draws.
 
     Returns
     -------
     LeakageReport
+        `clean` is True if nothing was found; ``print`` it to read it.
 
     Raises
     ------
