@@ -202,7 +202,8 @@ def with_networks(
     means, variances : Tensor of shape (n_clips, n_classes)
         As of `answer`; those of new emotions, which no network knows, stay as they are.
     """
-    scores, known = features[:, len(state.directions) :], state.place >= 0
+    scores = (features - state.prior.shift)[:, len(state.directions) :]
+    known = state.place >= 0
     if scores.shape[1] and known.any():
         own = scores[:, state.place[known]]
         read = read_networks(means[:, known], variances[:, known], own, state.numbers)

@@ -210,12 +210,15 @@ class TestNetworks:
     @given(cases(), st.integers(0, 2**32 - 1))
     def test_are_one_more_noisy_observation_of_each_score(self, case, seed):
         means, variances = case.answer()
-        scores = np.random.default_rng(seed).normal(size=(len(means), case.n_known))
-        state = case.updated()
+        source = np.random.default_rng(seed)
+        scores = source.normal(size=(len(means), case.n_known))
+        mean_scores = source.normal(size=case.n_known)  # of the person's unlabelled clips
         with_scores = np.column_stack([case.query, scores])
         if case.known:
-            shift = np.append(case.mean, np.zeros(case.n_known)) * case.known
-            state = state._replace(prior=state.prior._replace(shift=torch.from_numpy(shift)))
+            case.mean = np.append(case.mean, mean_scores)
+            case.support = np.pad(case.support, ((0, 0), (0, case.n_known)))
+            scores = scores - case.known * mean_scores
+        state = case.updated()
         found = [part.numpy() for part in answer(state, torch.from_numpy(with_scores))]
         gain, noise = case.numbers.network_gain, case.numbers.network_noise
         for column, place in enumerate(case.place):
