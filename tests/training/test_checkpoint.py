@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 
 import stf2m_sk
 from stf2m_sk import CheckpointError, ModelFileError, STF2MClassifier
-from stf2m_sk.model_selection import few_shot_score
+from stf2m_sk.model_selection import FewShotProtocol, few_shot_score
 from stf2m_sk.training.checkpoint import open_checkpoint
 
 NETWORKS = {"n_networks": 3, "hidden_dim": 4, "max_epochs": 2}
@@ -295,7 +295,8 @@ class TestAPathOfEitherType:
 
     def test_in_a_few_shot_score(self, quick, arrays, path, kind):
         def summary(checkpoint):
-            how = {"groups": GROUPS, "n_shot": (1,), "cv": 2, "gap": None, "random_state": 0}
+            protocol = FewShotProtocol(shots=1, gap=None, random_state=0)
+            how = {"groups": GROUPS, "protocol": protocol, "cv": 2}
             scored = few_shot_score(quick(checkpoint=checkpoint), arrays.X, arrays.y, **how)
             return repr(scored.summary())
 
