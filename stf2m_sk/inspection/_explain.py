@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from stf2m_sk._validation import check_measured, torch_threads
 from stf2m_sk.classifier import STF2MClassifier
 from stf2m_sk.fitted import FittedModel
 from stf2m_sk.inspection._explanation import Explanation, RuleName
-from stf2m_sk.nn.attribution import frame_sums
+from stf2m_sk.nn.attribution import frame_sums, strengths_and_courses
 from stf2m_sk.nn.readout import logits, network_weight
 from stf2m_sk.nn.recurrence import linear_form, rule_scores, with_networks
 from stf2m_sk.views import Views, as_views
@@ -59,8 +60,9 @@ def explain(
     Notes
     -----
     Exact, not approximated: the mean score of an emotion by the rules is linear in their firing
-    strengths, and these are means over frames. The predictive variance, which scales the scores
-    of a clip, and the share of the networks are taken as they are. Source: ours.
+    strengths. The predictive variance, which scales the scores of a clip, and the share of the
+    networks are taken as they are. How the sum of a modality is shared out among the frames is a
+    choice, see `Explanation.by_frame`. Source: ours.
 
     Examples
     --------
@@ -174,9 +176,13 @@ def _explained(
     linear = _Linear(*linear_form(model.state), torch.from_numpy(base), torch.from_numpy(modality))
     parts = []
     for module, signals in model.standardised(views):
-        terms = _terms(model, linear, module, signals)
-        sums = _by_frame(linear, module, signals)
-        parts.append((*terms, *sums))
+        scale = module.scaler.factors[: module.n_rules]
+        coefficients = scale[:, None] * linear.weights.to(scale)
+        strengths, courses = strengths_and_courses(module, signals, coefficients)
+        features = module.scaler(module.with_scores(strengths, signals)).double().cpu()
+        terms = _terms(model, linear, features, signals)
+        sums = _by_frame(linear, courses, signals, terms[1])
+        parts.append((*(own.numpy() for own in terms), *sums))
     factors, deviations, person, networks, *frames = map(np.concatenate, zip(*parts, strict=True))
     return Explanation(
         classes=model.classes,
@@ -194,15 +200,14 @@ def _explained(
     )
 
 
-def _terms(model, linear, module, signals) -> tuple[NDArray[np.float64], ...]:
+def _terms(model, linear, features, signals) -> tuple[Tensor, ...]:
     """Factors of the scores, deviations of the features, terms of the person and the networks."""
-    features = module.features(signals).double().cpu()
     factors, networks = factors_and_networks(model, features)
-    rules = features[:, : module.n_rules]
+    rules = features[:, : len(linear.base)]
     present = signals.present.double().cpu()[:, linear.modality]
     person = (present * linear.base) @ linear.weights + linear.offsets
     deviations = (rules - linear.base) * present
-    return tuple(own.numpy() for own in (factors, deviations, factors * person, networks))
+    return factors, deviations, factors * person, networks
 
 
 def factors_and_networks(model: FittedModel, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,12 +236,8 @@ def factors_and_networks(model: FittedModel, features: Tensor) -> tuple[Tensor, 
     return factors, scale * read - factors * means
 
 
-def _by_frame(linear, module, signals) -> list[NDArray[np.float64]]:
+def _by_frame(linear, courses, signals, deviations) -> Iterator[NDArray[np.float64]]:
     """Sums over the rules of each modality, before the factors."""
-    scaler, n_rules = module.scaler, module.n_rules
-    scale = scaler.factors[:n_rules]
-    base = linear.base.to(scale)
-    baseline = scaler.mean[:n_rules] + torch.where(scale > 0, base / scale, 0.0)
-    coefficients = scale[:, None] * linear.weights.to(scale)
-    sums = frame_sums(module, signals, coefficients, baseline)
-    return [own.double().cpu().numpy() for own in sums]
+    for i, (course, frames) in enumerate(zip(courses, signals.frames, strict=True)):
+        total = (deviations * (linear.modality == i)) @ linear.weights
+        yield frame_sums(course.cpu(), total, frames.cpu()).numpy()

@@ -182,7 +182,9 @@ class Explanation:
     def by_frame(self) -> dict[str, NDArray[np.float64]]:
         """Contribution of each frame of each modality, (n_clips, n_outputs, n_frames).
 
-        What a rule contributes is attributed to the centre of the window that it looks at.
+        What rules contribute as each channel stays at its mean over the clip, all measured frames
+        share alike. What they contribute beyond that lies at the frames of their windows that
+        leave the mean, in steps of about a thirtieth of the clip.
         """
         return {
             name: self._shown(self.factors[..., None] * own) for name, own in self.frames.items()

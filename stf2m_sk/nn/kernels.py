@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stf2m_sk.nn.blocks import block_sums
+
 __all__ = ["RampRules", "dilations_of", "random_mixtures", "stride_of"]
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -127,23 +129,33 @@ class RampRules(nn.Module):
         return torch.cat([self._strengths(*part) for part in self._parts(signal, frames)])
 
     @torch.no_grad()
-    def weighted(self, signal: Tensor, frames: Tensor, coefficients: Tensor) -> Tensor:
-        """Weighted sums of the memberships at each position: strengths, taken apart in time.
+    def in_blocks(
+        self, signal: Tensor, frames: Tensor, n_together: int
+    ) -> Iterator[tuple[int, slice, Tensor]]:
+        """Sums of the memberships over blocks of positions: strengths, taken apart in time.
 
         Parameters
         ----------
         signal, frames : Tensor
             As for `forward`.
-        coefficients : Tensor of shape (n_rules, n_outputs)
-            Weights of the rules.
+        n_together : int
+            Positions in a block.
 
-        Returns
-        -------
-        Tensor of shape (n_clips, n_outputs, n_positions)
-            Their sum over the positions is ``forward(signal, frames) @ coefficients``.
+        Yields
+        ------
+        dilation : int
+            One after the other.
+        rows : slice
+            The kernels of this dilation.
+        sums : Tensor of shape (n_rows, n_ramps, n_clips, n_blocks)
+            Over the measured positions of each block.
         """
-        parts = self._parts(signal, frames)
-        return torch.cat([self._weighted(*part, coefficients) for part in parts])
+        sums, each = [], iter(self.dilations)
+        for rows, ramp, membership in self._memberships(signal, frames, self._scratch(signal)):
+            sums.append(block_sums(membership, n_together).transpose(0, 1))
+            if ramp + 1 == self.lower.shape[1]:
+                yield next(each)[0], rows, torch.stack(sums, dim=1)
+                sums = []
 
     @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
@@ -232,16 +244,6 @@ class RampRules(nn.Module):
         for rows, ramp, membership in self._memberships(signal, frames, scratch):
             strengths[:, rows, ramp] = membership.sum(2)
         return (strengths / self._count(frames)).flatten(1)
-
-    def _weighted(
-        self, signal: Tensor, frames: Tensor, scratch: Tensor, coefficients: Tensor
-    ) -> Tensor:
-        coefficients = coefficients.unflatten(0, self.lower.shape)
-        n_positions = -(-signal.shape[2] // self.stride)
-        total = signal.new_zeros(len(signal), coefficients.shape[2], n_positions)
-        for rows, ramp, membership in self._memberships(signal, frames, scratch):
-            total += coefficients[rows, ramp].T @ membership
-        return total / self._count(frames)
 
     def _count(self, frames: Tensor) -> Tensor:
         """Measured positions of each clip, at least 1: (n_clips, 1, 1)."""

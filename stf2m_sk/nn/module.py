@@ -198,7 +198,13 @@ class STF2MModule(nn.Module):
     @torch.no_grad()
     def unscaled(self, signals: Signals, log_probabilities: Tensor | None = None) -> Tensor:
         """As `features`, before they are scaled and weighted; NaN for a modality that is absent."""
-        strengths = self.strengths(signals)
+        return self.with_scores(self.strengths(signals), signals, log_probabilities)
+
+    @torch.no_grad()
+    def with_scores(
+        self, strengths: Tensor, signals: Signals, log_probabilities: Tensor | None = None
+    ) -> Tensor:
+        """As `unscaled`, where the strengths of `signals` are known."""
         if self.ensemble is None:
             return strengths
         if log_probabilities is None:
@@ -222,13 +228,33 @@ class STF2MModule(nn.Module):
         """
         parts = []
         modalities = zip(self.ramps, self.patterns, signals.values, signals.frames, strict=True)
-        for i, (ramps, patterns, values, frames) in enumerate(modalities):
+        for ramps, patterns, values, frames in modalities:
             own = [ramps(values, frames)]
             if patterns.n_rules:
                 own.append(patterns(values, frames))
-            absent = signals.present[:, i, None] == 0
-            parts.append(torch.cat(own, dim=1).masked_fill(absent, torch.nan))
-        return torch.cat(parts, dim=1)[:, self.columns.to(signals.present.device)]
+            parts.append(torch.cat(own, dim=1))
+        return self.in_order(parts, signals.present)
+
+    def in_order(self, strengths: Sequence[Tensor], present: Tensor) -> Tensor:
+        """Strengths of all rules from those of each modality.
+
+        Parameters
+        ----------
+        strengths : sequence of Tensor (n_clips, n_rules of the modality)
+            Of ramps, then of patterns.
+        present : Tensor of shape (n_clips, n_modalities)
+            0 where a modality is absent.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_rules)
+            As `strengths`.
+        """
+        parts = [
+            own.masked_fill(known[:, None] == 0, torch.nan)
+            for own, known in zip(strengths, present.T, strict=True)
+        ]
+        return torch.cat(parts, dim=1)[:, self.columns.to(present.device)]
 
     # ---- what is read off training clips ----
 

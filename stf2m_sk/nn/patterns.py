@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stf2m_sk.nn.blocks import block_sums, clip_means, shared_by_windows, tap_offsets
 from stf2m_sk.nn.kernels import dilations_of, random_mixtures, stride_of
 
 __all__ = ["FUZZIFIER", "PatternGroup", "PatternRules", "membership"]
@@ -168,6 +169,29 @@ class PatternRules(nn.Module):
         return torch.cat([self._weighted(*part, coefficients) for part in parts])
 
     @torch.no_grad()
+    def course(self, signal: Tensor, frames: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Firing strengths, and their weighted sums less those of clips that stay at their means.
+
+        Parameters
+        ----------
+        signal, frames : Tensor
+            As for `forward`.
+        coefficients : Tensor of shape (n_rules, n_outputs)
+            Weights of the rules.
+
+        Returns
+        -------
+        strengths : Tensor of shape (n_clips, n_rules)
+            As of `forward`.
+        course : Tensor of shape (n_clips, n_outputs, n_blocks)
+            What blocks of `stride` frames add to the weighted sums. What a window adds is shared
+            out over its taps, in proportion to squared deviations from the clip's mean.
+        """
+        parts = [self._course(*part, coefficients) for part in _parts(signal, frames)]
+        strengths, courses = zip(*parts, strict=True)
+        return torch.cat(strengths), torch.cat(courses)
+
+    @torch.no_grad()
     def calibrate(self, signal: Tensor, frames: Tensor) -> None:
         """Take the scales of differences and windows from training clips.
 
@@ -222,9 +246,12 @@ class PatternRules(nn.Module):
     def _memberships(self, signal: Tensor, frames: Tensor) -> Iterator[Tensor]:
         """Memberships (n_clips, n_positions, n_prototypes) of each group, measured or not."""
         for group, windows in enumerate(self._windows(signal, frames)):
-            shaped = self._shaped(windows.flatten(0, 1), group)
-            own = membership(shaped, self.prototypes[group].flatten(1))
-            yield own.unflatten(0, windows.shape[:2])
+            yield self._membership(windows, group)
+
+    def _membership(self, windows: Tensor, group: int) -> Tensor:
+        shaped = self._shaped(windows.flatten(0, 1), group)
+        own = membership(shaped, self.prototypes[group].flatten(1))
+        return own.unflatten(0, windows.shape[:2])
 
     def _strengths(self, signal: Tensor, frames: Tensor) -> Tensor:
         share = self._share(frames)[:, None]
@@ -236,6 +263,24 @@ class PatternRules(nn.Module):
         coefficients = coefficients.unflatten(0, self.prototypes.shape[:2])
         each = zip(self._memberships(signal, frames), coefficients, strict=True)
         return sum((own @ weights).mT * share for own, weights in each)
+
+    def _course(
+        self, signal: Tensor, frames: Tensor, coefficients: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        share = self._share(frames)[:, None]
+        measured = (block_sums(frames, self.stride) > 0).to(signal)
+        windows = self._windows(signal, frames), self._windows(clip_means(signal, frames), frames)
+        each = coefficients.unflatten(0, self.prototypes.shape[:2])
+        strengths, course = [], 0.0
+        for group, (seen, still, weights) in enumerate(zip(*windows, each, strict=True)):
+            found = self._membership(seen, group)
+            strengths.append(torch.bmm(share, found).squeeze(1))
+            added = found - self._membership(still, group)
+            squares = (seen - still).square_().unflatten(-1, (-1, self.prototypes.shape[3])).sum(-2)
+            offsets = tap_offsets(squares.shape[2], self.groups[group].dilation, self.stride)
+            values = (added @ weights).mT * share
+            course = course + shared_by_windows(values, squares, measured, offsets)
+        return torch.cat(strengths, dim=1), course
 
     def _share(self, frames: Tensor) -> Tensor:
         """Weight of each position in the mean over those measured: (n_clips, n_positions)."""

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.datasets import make_emotion_views
 from stf2m_sk.inspection import explain
-from stf2m_sk.nn.attribution import frame_sums
+from stf2m_sk.nn.attribution import strengths_and_courses
 from stf2m_sk.preprocessing import ViewSelector
 from stf2m_sk.views import as_views
 
@@ -190,15 +190,27 @@ class TestParts:
             assert len(times) == explanation.by_frame[modality.name].shape[2]
 
 
-class TestFrameSums:
-    def test_sum_to_the_weighted_strengths(self, fitted, people):
-        model = fitted.model_
-        module, signals = next(model.standardised(people.new_views))
-        coefficients = torch.randn(module.n_rules, 2, generator=torch.Generator().manual_seed(0))
-        strengths = torch.nan_to_num(module.strengths(signals))
-        sums = frame_sums(module, signals, coefficients.double(), torch.zeros(module.n_rules))
-        total = sum(own.sum(2) for own in sums)
-        _close(total.numpy(), (strengths @ coefficients.double()).numpy(), 1e-10)
+class TestFrames:
+    def test_strengths_are_those_of_the_rules(self, fitted, people):
+        module, signals = next(fitted.model_.standardised(people.new_views))
+        coefficients = torch.ones(module.n_rules, 1, dtype=signals.values[0].dtype)
+        strengths, _ = strengths_and_courses(module, signals, coefficients)
+        torch.testing.assert_close(strengths, module.strengths(signals), equal_nan=True)
+
+    def test_the_level_is_shared_alike(self, fitted, people):
+        """Clips that stay at their means have the same contribution in each measured frame."""
+        arrays = {
+            name: own
+            + (np.nan_to_num(own).sum(2) / (~np.isnan(own)).sum(2).clip(1))[..., None]
+            - np.nan_to_num(own)
+            for name, own in people.new_views.to_dict().items()
+        }
+        explanation = explain(fitted, arrays)
+        for name, own in explanation.by_frame.items():
+            known = ~np.isnan(arrays[name]).all(axis=1)
+            for sums, is_known in zip(own, known, strict=True):
+                if is_known.any():
+                    assert np.ptp(sums[:, is_known], axis=1).max() < 1e-6
 
 
 class TestInput:

@@ -80,6 +80,33 @@ class TestPlanted:
         assert frames[within].mean() > 0
 
 
+class TestPlantedPeak:
+    def test_the_best_stretch_is_the_planted_one(self):
+        """Wide windows see the peak from afar; it is not said to be at their centres."""
+        views, y, groups, _ = _clips(2, 0.0)
+        rng = np.random.default_rng(2)
+        frames, starts = int(LENGTH * 4), rng.integers(20, 70, size=len(y))
+        eda = np.array(views["eda"])
+        for clip in np.flatnonzero(y == "stress"):
+            end = starts[clip] + frames
+            eda[clip, 0, starts[clip] : end] += SIZE * np.sin(np.linspace(0, np.pi, frames))
+        clips = {"acc": np.array(views["acc"]), "eda": eda}
+        known, own = groups < 6, (groups >= 6) & (y == "stress")
+        seen = {name: values[known] for name, values in clips.items()}
+        classifier = STF2MClassifier(n_networks=0, random_state=0)
+        classifier.fit(seen, y[known], groups=groups[known])
+        explanation = explain(classifier, {name: values[own] for name, values in clips.items()})
+        emotion = explanation.names.index("stress")
+        sums = explanation.by_frame["eda"]
+        sums = sums[:, emotion] - sums.mean(axis=1)
+        window = np.ones(frames)
+        best = [np.convolve(row, window, "valid").argmax() for row in sums]
+        assert np.mean(np.abs(best - starts[own]) <= frames / 4) >= 0.9
+        at = np.arange(sums.shape[1]) - starts[own][:, None]
+        inside = np.where((at >= 0) & (at < frames), sums, 0.0).sum(axis=1)
+        assert inside.sum() > 0.9 * sums.sum()
+
+
 class TestTable:
     @pytest.fixture
     def table(self, fitted, people):
