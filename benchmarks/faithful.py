@@ -12,13 +12,12 @@ First lines: every frame replaced by the clip's mean, which leaves its level alo
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-from _cells import Recording, fitted, folds, read
-from _report import RESULTS, Table, markdown, unit_means, write_report
+import pandas as pd
+from _protocols import Recording, fitted, folds, read
+from _report import markdown, parser, unit_means, write_report, write_table
 
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.inspection import explain
@@ -123,10 +122,10 @@ def run(data: str, recording: Recording) -> Iterator[dict]:
             yield dict(zip(COLUMNS, (data, *row[:2], name, *row[2:]), strict=True))
 
 
-def report(table: Table) -> str:
+def report(table: pd.DataFrame) -> str:
     """Drops and their ratios."""
-    means = unit_means(table.rows, "data", "chosen", "by", "metric")
-    mean = {key: np.mean(list(of_people.values())) for key, of_people in means.items()}
+    means = unit_means(table, "data", "chosen", "by", "metric")
+    mean = {key: of_people.mean() for key, of_people in means.items()}
     lines = [
         (*key[:3], f"{mean[key]:.3f}", f"{mean[*key[:3], 'random']:.3f}",
          f"{mean[key] / mean[*key[:3], 'random']:.1f}")
@@ -136,15 +135,12 @@ def report(table: Table) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the .npz files")
-    parser.add_argument("--sets", nargs="+", default=["noneeg_stress", "ravdess_speech"])
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    table = Table(options.out / "faithful.csv", COLUMNS)
+    own = parser(__doc__)
+    own.add_argument("--sets", nargs="+", default=["noneeg_stress", "ravdess_speech"])
+    options = own.parse_args()
     for data in options.sets:
-        table.drop(data=data)
-        table.append(run(data, read(data, options.data)))
+        rows = run(data, read(data, options.data))
+        table = write_table(options.out / "faithful.csv", rows, replacing=["data"])
     write_report(options.out / "faithful.md", "# Faithful explanations", report(table))
 
 

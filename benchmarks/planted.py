@@ -13,12 +13,10 @@ clips, spatial and temporal knobs at 0, and shapes of a quarter of the clip.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _report import RESULTS, Table, markdown, write_report
+from _report import markdown, parser, write_report, write_table
 
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.datasets import load_stress, make_emotion_views
@@ -114,23 +112,22 @@ def found(source: str, shape: str, seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    (options.out / "planted.csv").unlink(missing_ok=True)
-    table, lines = Table(options.out / "planted.csv", COLUMNS), []
+    own = parser(__doc__)
+    own.add_argument("--seeds", type=int, default=20)
+    options = own.parse_args()
+    rows, lines = [], []
     for source in SOURCES:
         for shape in SHAPES:
             each = [found(source, shape, seed) for seed in range(options.seeds)]
-            table.append(
+            rows += [
                 dict(zip(COLUMNS, (source, shape, seed, *item), strict=True))
-                for seed, own in enumerate(each)
-                for item in ({k: float(v) for k, v in own.items()}).items()
-            )
-            counts = [sum(own[what] for own in each) for what in ("modality", "stretch", "words")]
-            share = np.mean([own["share of clips"] for own in each])
+                for seed, one in enumerate(each)
+                for item in ({k: float(v) for k, v in one.items()}).items()
+            ]
+            counts = [sum(one[what] for one in each) for what in ("modality", "stretch", "words")]
+            share = np.mean([one["share of clips"] for one in each])
             lines.append((source, shape, *(f"{n} of {len(each)}" for n in counts), f"{share:.2f}"))
+    write_table(options.out / "planted.csv", rows)
     header = ("clips", "shape", "modality first", "stretch", "words", "share of clips")
     write_report(options.out / "planted.md", "# Planted truth", markdown(header, lines))
 
