@@ -17,6 +17,8 @@ ROOT = DOCS.parent
 PAGES = {
     ROOT / "CHANGELOG.md": "changes",
     ROOT / "CONTRIBUTING.md": "contributing",
+    ROOT / "SECURITY.md": "security",
+    ROOT / "LICENCES.md": "licences",
     ROOT / "benchmarks" / "README.md": "benchmarks",
     **{path: f"benchmarks-{path.stem}" for path in (ROOT / "benchmarks/results").glob("*.md")},
     ROOT / "stf2m_sk/datasets/data/README.md": "bundled-data",

@@ -35,7 +35,7 @@ def test_recipes_run_in_their_order(small, monkeypatch, tmp_path, capsys):
     assert given[0].min() > 0 == given[1].max()
     assert set(names["search"].best_params_) == {"select__keep"}
     assert len((tmp_path / "scores.jsonl").read_text().splitlines()) == 1 + 6
-    assert names["scored"].summary()["metric"].iloc[-1] == "quadrant"
+    assert names["scored"].summary()["metric"].iloc[-1] == "valence"
     said = capsys.readouterr().out
     assert "No leakage found in 3 split(s)." in said
     assert "found: shared people, in 1 of 1 split(s)" in said
