@@ -13,7 +13,7 @@ from sklearn.base import clone
 from stf2m_sk import STF2MClassifier
 from stf2m_sk.datasets import make_emotion_views
 from stf2m_sk.metrics import expected_calibration_error
-from stf2m_sk.model_selection import few_shot_score
+from stf2m_sk.model_selection import MajorityControl, few_shot_score
 from stf2m_sk.views import Views
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -172,10 +172,9 @@ def test_peers_predict_new_people_and_new_classes(recording, options, name):
 
 def test_without_people_a_seed_is_a_unit(recording, options):
     from _protocols import compare, tidy
-    from peers import CONTROLS
 
     alone = recording._replace(groups=None)
-    rows = tidy(compare({"majority": CONTROLS["majority"]}, alone, "new-class", options, "seeds"))
+    rows = tidy(compare({"majority": MajorityControl()}, alone, "new-class", options, "seeds"))
     scores = rows[rows["metric"] == "balanced_accuracy"]
     assert set(scores["unit"]) == {"seed 0", "seed 1"}
     assert set(rows["metric"]) == {"balanced_accuracy", "fit_seconds"}
@@ -210,10 +209,9 @@ def test_calibration_is_that_of_all_queries_together(recording, options):
 
 def test_an_archives_split_is_scored_for_each_seed(recording):
     from _protocols import plain
-    from peers import CONTROLS
 
     split = recording._replace(is_train=np.arange(len(recording.y)) % 2 == 0)
-    rows = plain({"majority": CONTROLS["majority"]}, split, 3)
+    rows = plain({"majority": MajorityControl()}, split, 3)
     scores = rows[rows["metric"] == "balanced_accuracy"]
     assert scores["unit"].tolist() == ["seed 0", "seed 1", "seed 2"]
     assert np.allclose(scores["value"], 1 / 4)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from stf2m_sk.embedded import EmbeddedClassifier, can_embed
@@ -159,8 +160,8 @@ def test_adapt_leaves_it_unchanged(lasting, people):
 
 
 def test_shuffled_labels_are_those_of_the_control(lasting, people, drawn):
-    control = ShuffledLabels(lasting, random_state=3)
-    control.estimator_ = lasting
+    control = ShuffledLabels(FrozenEstimator(lasting), random_state=3)
+    control.fit(people.views, people.target)
     clips = read_clips(people.views, people.target)
     some = drawn[:12]
     for unlabelled in (False, True):
