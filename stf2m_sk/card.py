@@ -122,7 +122,7 @@ def _person(model: FittedModel) -> list[str]:
     """What a classifier that was adapted, or has learned since, knows beside the population."""
     lines = []
     if model.support is not None:
-        n_clips = np.bincount(model.support.shares.argmax(axis=1))
+        n_clips = np.bincount(model.support.first_labels())
         pairs = zip(model.support.labels.tolist(), n_clips.tolist(), strict=False)
         named = ", ".join(f"{_escaped(label)} {n}" for label, n in pairs if n)
         lines.append(f"Labelled clips: {n_clips.sum():,} ({named})")

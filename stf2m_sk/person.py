@@ -40,6 +40,10 @@ class Support(NamedTuple):
         """Shares of sorted classes that cover the labels, (n_support, n_classes)."""
         return self._among(classes).toarray()
 
+    def first_labels(self) -> NDArray[np.intp]:
+        """Place of each clip's largest share among `labels`, (n_support,)."""
+        return np.ravel(self.shares.argmax(axis=1))  # SciPy 1.13 gives it a second axis
+
     def joined(self, other: Support | None) -> Support:
         """Both together, in an order that does not depend on the order of arrival.
 
@@ -53,7 +57,7 @@ class Support(NamedTuple):
             both = Support(features, labels, shares)
         # Any order will do that the clips alone decide. The first value and the sum are quickly
         # compared, and rounding hardly moves them.
-        codes = both.shares.argmax(axis=1)
+        codes = both.first_labels()
         order = np.lexsort([both.features.sum(axis=1), both.features[:, 0], codes])
         return Support(both.features[order], both.labels, both.shares[order])
 
