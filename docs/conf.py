@@ -28,12 +28,13 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "numpydoc",
-    "myst_parser",
+    "myst_nb",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "_reference",
     "_outside",
+    "_notebooks",
     "_start_page",
     "_llms",
 ]
@@ -77,9 +78,12 @@ intersphinx_mapping = {
 
 # ---- pages ----
 
-source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+nb_execution_mode = "force"  # a notebook that is read is run
+nb_execution_timeout = 180  # seconds for a cell
+nb_execution_raise_on_error = True
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

@@ -9,13 +9,14 @@ from stf2m_sk.datasets import make_emotion_views
 SUPPORT, QUERY, UNLABELLED = np.arange(0, 12, 2), np.arange(13, 18), np.arange(12)
 
 
-@pytest.fixture(scope="module")
-def people():
-    """Four people to train on, and a new one; a classifier without networks."""
+@pytest.fixture(scope="module", params=[0, 2], ids=["rules", "networks"])
+def people(request):
+    """Four people to train on, and a new one; a classifier without and one with networks."""
     data = make_emotion_views(n_people=5, n_emotions=3, random_state=0)
     views, new = data.views.astype(np.float64), data.groups == data.groups[-1]
     known = views[~new], data.target[~new], data.groups[~new]
-    classifier = STF2MClassifier(n_networks=0, n_kernels=30, n_patterns=16, random_state=0)
+    sizes = {"n_kernels": 30, "n_patterns": 16, "hidden_dim": 8, "max_epochs": 3}
+    classifier = STF2MClassifier(n_networks=request.param, random_state=0, **sizes)
     classifier.fit(*known[:2], groups=known[2])
     return classifier, known, (views[new], data.target[new])
 
@@ -34,7 +35,8 @@ def prior(z, shares, groups, beta, rho):
 def logits_of_a_person(classifier, known, new, *, n_unlabelled):
     """Section 4 of the page, for the query clips of the new person."""
     numbers, directions = classifier.model_.numbers, classifier.model_.population.directions.numpy()
-    features = [classifier.model_.embed(part[0]).numpy() for part in (known, new)]
+    everything = [classifier.model_.embed(part[0]).numpy() for part in (known, new)]
+    features = [part[:, : len(directions)] for part in everything]
     shares = (known[1][:, None] == classifier.classes_).astype(float)
     rho = n_unlabelled / (n_unlabelled + numbers.shift_clips)
     beta = numbers.person_variance
@@ -48,6 +50,12 @@ def logits_of_a_person(classifier, known, new, *, n_unlabelled):
     labels = 2.0 * (new[1][SUPPORT, None] == classifier.classes_) - 1.0
     scores = z[QUERY] @ means + gain @ (labels - z[SUPPORT] @ means)
     left = np.diag(covariance)[QUERY] - (gain * covariance[np.ix_(QUERY, SUPPORT)]).sum(1)
+    said = everything[1][:, len(directions) :]
+    if said.size:
+        g = (said - rho * said[:12].mean(0))[QUERY]
+        weight = left / (left + numbers.network_noise)
+        scores += weight[:, None] * (numbers.network_gain * g - scores)
+        left = left * numbers.network_noise / (left + numbers.network_noise)
     return numbers.temperature * scores / np.sqrt(1 + numbers.variance_factor * left)[:, None]
 
 

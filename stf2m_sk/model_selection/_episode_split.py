@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
 
 from stf2m_sk.model_selection._episodes import Episode, draw_nested
-from stf2m_sk.model_selection._protocol import FewShotProtocol
+from stf2m_sk.model_selection._protocol import FewShotProtocol, beside, read_for
 
 __all__ = ["EpisodeSplit"]
 
@@ -57,7 +57,17 @@ class EpisodeSplit(BaseCrossValidator):
         self.n_episodes = n_episodes
 
     def split(self, X, y, groups=None, *, contexts=None, times=None):
-        """Yield the support and query rows of each episode, see `episodes`."""
+        """Support and query rows of each episode.
+
+        Parameters
+        ----------
+        X, y, groups, contexts, times : array-like
+            As in `episodes`, which raises the same errors.
+
+        Yields
+        ------
+        support, query : ndarray of shape (n_rows,)
+        """
         for episode in self.episodes(X, y, groups, contexts=contexts, times=times):
             yield episode.support, episode.query
 
@@ -80,14 +90,15 @@ class EpisodeSplit(BaseCrossValidator):
         Returns
         -------
         list of Episode
+            In random order of people, who take turns.
 
         Raises
         ------
         ValueError
             If clips are too few, with the class, the person and the counts.
         """
-        protocol = self.protocol.beside(contexts=contexts, times=times)
-        clips = protocol.read(X, y, groups)
+        protocol = beside(self.protocol, contexts=contexts, times=times)
+        clips = read_for(protocol, X, y, groups)
         generator = np.random.default_rng(protocol.seed)
         people = clips.rows_of_people(np.arange(len(clips.labels)))
         waiting = [people[i] for i in generator.permutation(len(people))]
@@ -102,5 +113,16 @@ class EpisodeSplit(BaseCrossValidator):
         return episodes
 
     def get_n_splits(self, X=None, y=None, groups=None, **metadata) -> int:
-        """Number of episodes; the arguments are ignored."""
+        """Number of episodes.
+
+        Parameters
+        ----------
+        X, y, groups, **metadata : object
+            Ignored; scikit-learn's tools pass them.
+
+        Returns
+        -------
+        int
+            Of all pairs that `split` gives.
+        """
         return self.n_episodes

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from stf2m_sk.model_selection._clips import Clips, named, plain
-from stf2m_sk.model_selection._protocol import FewShotProtocol
+from stf2m_sk.model_selection._protocol import FewShotProtocol, least_clips
 from stf2m_sk.model_selection._sides import Sides, cut
 
 __all__ = ["Episode", "draw_nested", "draw_people"]
@@ -113,7 +113,7 @@ def _cut_enough(clips: Clips, rows, protocol: FewShotProtocol, generator: Genera
 
 
 def _is_short(pair: tuple[NDArray, NDArray], protocol: FewShotProtocol) -> bool:
-    return any(len(side) < least for side, least in zip(pair, protocol.least(), strict=True))
+    return any(len(side) < least for side, least in zip(pair, least_clips(protocol), strict=True))
 
 
 def _some(n_all: int, n: int | None, generator: Generator) -> NDArray[np.intp]:
@@ -124,7 +124,7 @@ def _some(n_all: int, n: int | None, generator: Generator) -> NDArray[np.intp]:
 
 
 def _too_few(clips: Clips, sides: Sides, protocol: FewShotProtocol, person: Any) -> str:
-    support, query = protocol.least()
+    support, query = least_clips(protocol)
     short = [label for label in sides if _is_short(sides[label], protocol)]
     by = "at random" if protocol.gap is None else f"in time with gap={protocol.gap}"
     by = by if clips.contexts is None else "by context"

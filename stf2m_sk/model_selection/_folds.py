@@ -62,9 +62,25 @@ class NovelClassSplit(BaseCrossValidator):
         self.random_state = random_state
 
     def split(self, X, y, groups=None):
-        """Yield the train and test rows of each fold.
+        """Train and test rows of each fold.
 
-        ValueError if people or classes are too few for the folds, with the counts.
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, array, or None
+            Clips; only their number counts.
+        y : array-like of shape (n_clips,)
+            Labels.
+        groups : array-like of shape (n_clips,), default=None
+            People; needed with `n_person_splits`.
+
+        Yields
+        ------
+        train, test : ndarray of shape (n_rows,)
+
+        Raises
+        ------
+        ValueError
+            If people or classes are too few for the folds, with the counts.
         """
         clips = read_clips(X, y, groups)
         generator = np.random.default_rng(seed_from(self.random_state))
@@ -86,7 +102,18 @@ class NovelClassSplit(BaseCrossValidator):
             yield train, test
 
     def get_n_splits(self, X=None, y=None, groups=None) -> int:
-        """Number of folds; the arguments are ignored."""
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Ignored; scikit-learn's tools pass them.
+
+        Returns
+        -------
+        int
+            Of all pairs that `split` gives.
+        """
         return self.n_splits * (self.n_person_splits or 1)
 
 

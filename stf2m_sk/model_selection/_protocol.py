@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from stf2m_sk.model_selection._clips import Clips, read_clips, seed_from
 
-__all__ = ["FewShotProtocol"]
+__all__ = ["FewShotProtocol", "beside", "least_clips", "read_for"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,31 +106,36 @@ class FewShotProtocol:
         """Seed of the episodes; another at each look where `random_state` is None."""
         return seed_from(self.random_state)
 
-    def least(self) -> tuple[int, int]:
-        """Clips that a class must have on the support side and on the query side."""
-        support, query = max(self.shots), self.queries or 1
-        return (min(support, 1), 1) if self.on_few == "shrink" else (support, query)
-
-    def read(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> Clips:
-        """Labels and origin of clips, checked against each other and against `gap`."""
-        if self.gap is not None and self.times is None and not isinstance(self.gap, Integral):
-            raise ValueError(
-                f"gap={self.gap!r}, but without times it counts clips: give a whole number, or "
-                "pass times."
-            )
-        return read_clips(X, y, groups, self.contexts, self.times)
-
-    def beside(self, **columns: ArrayLike | None) -> FewShotProtocol:
-        """The same protocol for clips with these contexts and times, where any are given."""
-        given = {name: column for name, column in columns.items() if column is not None}
-        for name in given:
-            if getattr(self, name) is not None:
-                raise ValueError(f"{name} are given twice: here and in the protocol; give one.")
-        return replace(self, **given)
-
     def __repr__(self) -> str:
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("contexts", "times"):
             shown[name] = None if shown[name] is None else f"<{len(shown[name])} clips>"
         changed = [f.name for f in fields(self) if shown[f.name] != f.default]
         return f"FewShotProtocol({', '.join(f'{name}={shown[name]!r}' for name in changed)})"
+
+
+def least_clips(protocol: FewShotProtocol) -> tuple[int, int]:
+    """Clips that a class must have on the support side and on the query side."""
+    support, query = max(protocol.shots), protocol.queries or 1
+    return (min(support, 1), 1) if protocol.on_few == "shrink" else (support, query)
+
+
+def read_for(
+    protocol: FewShotProtocol, X: Any, y: ArrayLike, groups: ArrayLike | None = None
+) -> Clips:
+    """Labels and origin of clips, checked against each other and against `gap`."""
+    gap = protocol.gap
+    if gap is not None and protocol.times is None and not isinstance(gap, Integral):
+        raise ValueError(
+            f"gap={gap!r}, but without times it counts clips: give a whole number, or pass times."
+        )
+    return read_clips(X, y, groups, protocol.contexts, protocol.times)
+
+
+def beside(protocol: FewShotProtocol, **columns: ArrayLike | None) -> FewShotProtocol:
+    """The same protocol for clips with these contexts and times, where any are given."""
+    given = {name: column for name, column in columns.items() if column is not None}
+    for name in given:
+        if getattr(protocol, name) is not None:
+            raise ValueError(f"{name} are given twice: here and in the protocol; give one.")
+    return replace(protocol, **given)

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from stf2m_sk.model_selection._clips import Clips
 from stf2m_sk.model_selection._forms import as_rows
 from stf2m_sk.model_selection._plan import Task, make_plan, score_task
-from stf2m_sk.model_selection._protocol import FewShotProtocol
+from stf2m_sk.model_selection._protocol import FewShotProtocol, read_for
 from stf2m_sk.model_selection._result import FewShotResult
 from stf2m_sk.model_selection._results_file import ResultsFile, described, open_results
 from stf2m_sk.model_selection._scoring import RECALL, read_scoring
@@ -158,7 +158,7 @@ def compare_few_shot(
     ['metric', 'shots', 'first', 'second', 'difference', 'low', 'high']
     """
     given = _given_unlabelled(estimators, protocol)
-    clips, metrics, X = protocol.read(X, y, groups), read_scoring(scoring), as_rows(X)
+    clips, metrics, X = read_for(protocol, X, y, groups), read_scoring(scoring), as_rows(X)
     plan = make_plan(X, clips, protocol, cv)
     tasks = [
         Task(name, estimator, fold, name in given)

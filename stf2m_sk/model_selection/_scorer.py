@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from stf2m_sk.model_selection._episodes import draw_people
 from stf2m_sk.model_selection._forms import as_rows
 from stf2m_sk.model_selection._predicting import predict_episodes
-from stf2m_sk.model_selection._protocol import FewShotProtocol
+from stf2m_sk.model_selection._protocol import FewShotProtocol, beside, read_for
 from stf2m_sk.model_selection._scoring import Metric, read_scoring
 
 __all__ = ["make_few_shot_scorer"]
@@ -100,8 +100,8 @@ class _FewShotScorer(BaseEstimator):
         return self.score(estimator, X, y, groups, contexts, times)
 
     def score(self, estimator, X, y, groups=None, contexts=None, times=None) -> float:
-        protocol = self.protocol.beside(contexts=contexts, times=times)
-        metric, clips = _one_metric(self.scoring), protocol.read(X, y, groups)
+        protocol = beside(self.protocol, contexts=contexts, times=times)
+        metric, clips = _one_metric(self.scoring), read_for(protocol, X, y, groups)
         episodes, _ = draw_people(clips, np.arange(len(clips.labels)), protocol, [protocol.seed])
         if not episodes:
             raise ValueError(

@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from stf2m_sk.model_selection import FewShotProtocol
+from stf2m_sk.model_selection._protocol import beside, read_for
 
 
 def test_shots_are_sorted_and_may_be_one_number():
@@ -54,13 +55,13 @@ def test_messages(given, message):
 
 
 def test_a_gap_in_clips_is_whole():
-    FewShotProtocol(gap=0.5, times=[0.0, 1.0]).read(None, ["a", "b"])
+    read_for(FewShotProtocol(gap=0.5, times=[0.0, 1.0]), None, ["a", "b"])
     with pytest.raises(ValueError, match="without times it counts clips: give a whole number"):
-        FewShotProtocol(gap=0.5).read(None, ["a", "b"])
+        read_for(FewShotProtocol(gap=0.5), None, ["a", "b"])
 
 
 def test_contexts_are_given_once():
     protocol = FewShotProtocol(contexts=[1, 2])
-    assert protocol.beside(contexts=None, times=[0.0, 1.0]).times == [0.0, 1.0]
+    assert beside(protocol, contexts=None, times=[0.0, 1.0]).times == [0.0, 1.0]
     with pytest.raises(ValueError, match="contexts are given twice"):
-        protocol.beside(contexts=[1, 2])
+        beside(protocol, contexts=[1, 2])

@@ -20,16 +20,53 @@ class LabelControl(ClassifierMixin, BaseEstimator):
     """Looks at labels only: of X, in any form, it needs the number of clips."""
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Count the labels y of a population; ValueError if X has another number of clips."""
+        """Count the labels of a population.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        y : array-like of shape (n_clips,)
+            Labels.
+
+        Returns
+        -------
+        object
+            This control.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of clips than y.
+        """
         self._labels = check_labels(validate_data(self, y=y), count_clips(X))
         self.classes_ = self.population_classes_ = np.unique(self._labels)
         self._support = np.empty(0, dtype=np.intp)
         return self
 
     def adapt(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
-        """A new control for a support, that predicts `classes` (by default those in y).
+        """A new control for a support.
 
-        ValueError if lengths differ or `classes` lacks a label; TypeError if text meets numbers.
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        y : array-like of shape (n_clips,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            What it can predict; by default the labels in y.
+
+        Returns
+        -------
+        LabelControl
+            Of the same class.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ or `classes` lacks a label.
+        TypeError
+            If text meets numbers.
         """
         check_is_fitted(self)
         labels = check_labels(validate_data(self, y=y), count_clips(X))
@@ -42,7 +79,20 @@ class LabelControl(ClassifierMixin, BaseEstimator):
         return adapted
 
     def predict(self, X: Any, **metadata: Column) -> NDArray:
-        """The most likely label of each clip; metadata as `predict_proba` needs them."""
+        """The most likely label of each clip.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        **metadata
+            As `predict_proba` takes them.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            Of `classes_`.
+        """
         shares = self.predict_proba(X, **metadata)
         return self.classes_[shares.argmax(axis=1)]
 
@@ -73,7 +123,18 @@ class MajorityControl(LabelControl):
     """
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """The share of each label, for every clip the same: (n_clips, n_classes)."""
+        """The share of each label, for every clip the same.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes)
+            Rows sum to 1; columns are in the order of `classes_`.
+        """
         check_is_fitted(self)
         counts = np.bincount(self._support, minlength=len(self.classes_))
         return np.tile(self._with_prior(counts), (count_clips(X), 1))
@@ -96,7 +157,29 @@ class NearestInTimeControl(LabelControl):
     """
 
     def adapt(self, X: Any, y: ArrayLike, classes: Column = None, *, times: Column = None) -> Self:
-        """As `MajorityControl.adapt`; ValueError if `times` are not given or not finite."""
+        """A new control for a support.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        y : array-like of shape (n_clips,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            What it can predict; by default the labels in y.
+        times : array-like of shape (n_clips,)
+            When each clip was, in any unit; it must be given.
+
+        Returns
+        -------
+        NearestInTimeControl
+            This one is not changed.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, `classes` lacks a label, or `times` are not given or not finite.
+        """
         adapted = super().adapt(X, y, classes)
         moments = _check_times(times, X)
         order = np.lexsort((adapted._support, moments))  # rows may come in any order
@@ -104,7 +187,25 @@ class NearestInTimeControl(LabelControl):
         return adapted
 
     def predict_proba(self, X: Any, *, times: Column = None) -> NDArray[np.float64]:
-        """Two thirds and more for the label of the clip nearest in time."""
+        """Two thirds and more for the label of the clip nearest in time.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        times : array-like of shape (n_clips,)
+            When each clip was, in the unit of the support's; not needed before `adapt`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes)
+            Rows sum to 1; columns are in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If `times` are not given after `adapt`.
+        """
         check_is_fitted(self)
         copied = np.zeros((count_clips(X), len(self.classes_)))
         if len(self._support):
@@ -113,7 +214,20 @@ class NearestInTimeControl(LabelControl):
         return self._with_prior(copied)
 
     def predict(self, X: Any, *, times: Column = None) -> NDArray:
-        """The label of the clip nearest in time."""
+        """The label of the clip nearest in time.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        times : array-like of shape (n_clips,)
+            When each clip was, in the unit of the support's; not needed before `adapt`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            Of `classes_`.
+        """
         return super().predict(X, times=times)
 
 
@@ -133,7 +247,29 @@ class StimulusPriorControl(LabelControl):
     """
 
     def fit(self, X: Any, y: ArrayLike, *, contexts: Column = None, groups: Column = None) -> Self:
-        """Count the labels of each context; ValueError if `contexts` is not given."""
+        """Count the labels of each context.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        y : array-like of shape (n_clips,)
+            Labels.
+        contexts : array-like of shape (n_clips,)
+            The stimulus of each clip.
+        groups : array-like of shape (n_clips,), default=None
+            The person of each clip.
+
+        Returns
+        -------
+        object
+            This control.
+
+        Raises
+        ------
+        ValueError
+            If `contexts` is not given, or lengths differ.
+        """
         contexts = _required(contexts, X, "contexts", "the stimulus of each clip")
         people = None if groups is None else check_per_clip(groups, len(contexts), "groups")
         super().fit(X, y)
@@ -144,7 +280,27 @@ class StimulusPriorControl(LabelControl):
         return self
 
     def predict_proba(self, X: Any, *, contexts: Column = None, groups: Column = None) -> NDArray:
-        """Shares of what was reported for each clip's stimulus; the population is half a clip."""
+        """Shares of what was reported for each clip's stimulus; the population is half a clip.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        contexts : array-like of shape (n_clips,)
+            The stimulus of each clip.
+        groups : array-like of shape (n_clips,), default=None
+            The person of each clip, whose own reports do not count then.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes)
+            Rows sum to 1; columns are in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If `contexts` is not given, or `groups` are and were not at `fit`.
+        """
         check_is_fitted(self)
         contexts = _required(contexts, X, "contexts", "the stimulus of each clip").tolist()
         reports = [[(context, label) for label in self.classes_.tolist()] for context in contexts]
@@ -158,7 +314,22 @@ class StimulusPriorControl(LabelControl):
         return self._with_prior(counts)
 
     def predict(self, X: Any, *, contexts: Column = None, groups: Column = None) -> NDArray:
-        """The label that the others reported most for the clip's stimulus."""
+        """The label that the others reported most for the clip's stimulus.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips; only their number counts.
+        contexts : array-like of shape (n_clips,)
+            The stimulus of each clip.
+        groups : array-like of shape (n_clips,), default=None
+            The person of each clip, whose own reports do not count then.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            Of `classes_`.
+        """
         return super().predict(X, contexts=contexts, groups=groups)
 
 

@@ -29,7 +29,24 @@ class _Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: Any, y: ArrayLike, *, groups: ArrayLike | None = None, **fit_params) -> Self:
-        """Fit a clone; people (`groups`) are handed on if its `fit` has this parameter."""
+        """Fit a clone.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips, as the estimator takes them.
+        y : array-like of shape (n_clips,)
+            Labels.
+        groups : array-like of shape (n_clips,), default=None
+            People; handed on if the estimator's `fit` has this parameter.
+        **fit_params
+            Handed on.
+
+        Returns
+        -------
+        object
+            This control.
+        """
         self._validate_params()
         fitted = clone(self.estimator)
         if groups is not None and has_fit_parameter(fitted, "groups"):
@@ -43,13 +60,39 @@ class _Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any, **params) -> NDArray:
-        """Labels of clips, as the estimator predicts them."""
+        """Labels of clips, as the estimator predicts them.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips, as the estimator takes them.
+        **params
+            Handed on.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            Of `classes_`.
+        """
         check_is_fitted(self)
         return self.estimator_.predict(X, **params)
 
     @available_if(lambda self: hasattr(self.estimator, "predict_proba"))
     def predict_proba(self, X: Any, **params) -> NDArray[np.floating]:
-        """Probabilities of shape (n_clips, n_classes), as the estimator predicts them."""
+        """Probabilities, as the estimator predicts them.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips, as the estimator takes them.
+        **params
+            Handed on.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes)
+            Rows sum to 1; columns are in the order of `classes_`.
+        """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X, **params)
 
@@ -87,20 +130,70 @@ class ShuffledLabels(_Wrapper):
         self.random_state = random_state
 
     def fit(self, X: Any, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
-        """Fit a clone to the labels as they are if it can adapt, else to shuffled ones."""
+        """Fit a clone to the labels as they are if it can adapt, else to shuffled ones.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips, as the estimator takes them.
+        y : array-like of shape (n_clips,)
+            Labels.
+        groups : array-like of shape (n_clips,), default=None
+            People; handed on if the estimator's `fit` has this parameter.
+
+        Returns
+        -------
+        object
+            This control.
+        """
         self._validate_params()
         can_adapt = hasattr(self.estimator, "adapt")
         return super().fit(X, y if can_adapt else self.shuffled(X, y), groups=groups)
 
     @available_if(lambda self: hasattr(self.estimator, "adapt"))
     def adapt(self, X: Any = None, y: Any = None, classes: Any = None, **params) -> Self:
-        """A new control, of the estimator adapted to clips X with shuffled labels."""
+        """A new control, of the estimator adapted to clips with shuffled labels.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array, default=None
+            Labelled clips, as the estimator takes them.
+        y : array-like of shape (n_clips,), default=None
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            Handed on.
+        **params
+            Handed on.
+
+        Returns
+        -------
+        ShuffledLabels
+            This one is not changed.
+        """
         check_is_fitted(self)
         shuffled = None if X is None else self.shuffled(X, y)
         return clone(self)._hold(self.estimator_.adapt(X, shuffled, classes=classes, **params))
 
     def shuffled(self, X: Any, y: ArrayLike) -> NDArray:
-        """The labels y in the order in which they are handed on; ValueError if y is None."""
+        """The labels in the order in which they are handed on.
+
+        Parameters
+        ----------
+        X : Views, dict, list of arrays, or array
+            Clips, as the estimator takes them.
+        y : array-like of shape (n_clips,)
+            Labels.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            A permutation of y.
+
+        Raises
+        ------
+        ValueError
+            If y is None or has another length than X.
+        """
         labels = check_labels(validate_data(self, y=y), count_clips(X))
         if self.random_state is None or isinstance(self.random_state, np.random.RandomState):
             generator = self.random_state or np.random.default_rng()  # the global one is left alone
@@ -130,7 +223,18 @@ class PopulationOnly(_Wrapper):
     """
 
     def adapt(self, X: Any = None, y: Any = None, classes: Any = None, **params) -> Self:
-        """Give back this very control, whatever the support."""
+        """Give back this very control, whatever the support.
+
+        Parameters
+        ----------
+        X, y, classes, **params : object
+            Ignored.
+
+        Returns
+        -------
+        object
+            This control.
+        """
         check_is_fitted(self)
         return self
 

@@ -83,13 +83,35 @@ class LeakageReport:
         return tuple(dict.fromkeys(leak.check for leak in self.leaks))
 
     def fall(self, check: str) -> float:
-        """Mean fall of one of `found` over the splits where it is known; NaN if in none."""
+        """Mean fall of the score without the rows of a leak, below that without random rows.
+
+        Parameters
+        ----------
+        check : str
+            One of `found`.
+
+        Returns
+        -------
+        float
+            Over the splits where it is known; NaN if in none.
+
+        Raises
+        ------
+        ValueError
+            If the check found nothing.
+        """
         if check not in self.found:
             raise ValueError(f"{check!r} found nothing; found: {list(self.found)}")
         return float(self.to_frame().groupby("check")["fall"].mean()[check])
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame with a row for each leak and the fields of `Leak`."""
+        """The leaks as a table.
+
+        Returns
+        -------
+        DataFrame
+            A row for each leak, with the fields of `Leak`.
+        """
         import pandas as pd
 
         return pd.DataFrame(list(self.leaks), columns=Leak._fields)
