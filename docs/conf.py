@@ -8,6 +8,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["TQDM_DISABLE"] = "1"  # a page shows what came out, and no bars
 
 from _reference import PAGES  # noqa: E402
 from pygments.lexers.special import TextLexer  # noqa: E402
@@ -91,7 +92,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "_gallery.Order",
     "reset_modules": ("matplotlib",),
     "show_memory": True,
     "abort_on_example_error": True,

@@ -29,8 +29,10 @@ def imported(path):
     return modules, names
 
 
-def test_there_are_examples():
-    assert len(GALLERY) >= 12 and NOTEBOOKS
+def test_there_are_examples_each_with_a_place():
+    order = runpy.run_path(str(EXAMPLES.parent / "docs" / "_gallery.py"))["ORDER"]
+    assert sorted(order) == [path.name for path in GALLERY]
+    assert len(GALLERY) >= 13 and len(NOTEBOOKS) >= 3
 
 
 @by_name
@@ -83,6 +85,7 @@ def test_takes_public_names_only_and_no_network(path):
 def test_notebooks_are_paired_and_begin_with_a_title(path):
     head, _, text = path.read_text("utf-8").partition("\n# %% [markdown]\n")
     assert "#     formats: ipynb,py:percent\n" in head
+    assert head.startswith("# ---\n") and head.endswith("# ---\n")  # else it is a cell of code
     assert text.startswith("# # ")
 
 

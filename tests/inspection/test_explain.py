@@ -78,9 +78,10 @@ def _priors(target, rng):
     return shares / shares.sum()
 
 
-def _close(found, expected, tolerance):
-    """Equal up to rounding of logits of any size."""
-    np.testing.assert_allclose(found, expected, atol=tolerance * (1 + np.abs(expected).max()))
+def _close(found, expected, tolerance, *, summands=0.0):
+    """Equal up to rounding of logits of any size, or of what they are the sum of."""
+    size = max(np.abs(expected).max(), summands)
+    np.testing.assert_allclose(found, expected, atol=tolerance * (1 + size))
 
 
 class TestAdditivity:
@@ -94,16 +95,18 @@ class TestAdditivity:
         expected = _logits(classifier, clips)
         others = explanation.by_person + explanation.by_networks + explanation.by_prior
         frames = sum(own.sum(axis=2) for own in explanation.by_frame.values())
+        # Features are rounded to float32, and each error is multiplied by its own weight.
+        summands = np.abs(explanation.by_rule()).sum(axis=2).max()
         for found in (
             explanation.total,
             explanation.by_modality.sum(axis=2) + others,
             explanation.by_rule().sum(axis=2) + others,
             frames + others,
         ):
-            _close(found, expected, tolerance)
+            _close(found, expected, tolerance, summands=summands)
         for i, name in enumerate(explanation.modalities):
             of_frames = explanation.by_frame[name].sum(axis=2)
-            _close(of_frames, explanation.by_modality[:, :, i], tolerance)
+            _close(of_frames, explanation.by_modality[:, :, i], tolerance, summands=summands)
 
     @pytest.mark.parametrize("relative_to", ["population", "person"])
     def test_with_networks(self, with_networks, people, relative_to):
