@@ -20,6 +20,7 @@ from stf2m_sk.nn.population import (
     Prior,
     condition,
     shift_known,
+    with_level_shown,
     with_shift_known,
 )
 from stf2m_sk.nn.readout import logits
@@ -149,10 +150,11 @@ class FittedModel:
             known = shift_known(self.person.n_clips, numbers)
             numbers = with_shift_known(numbers, known)
         place = self._place(classes)
-        state = start(self.prior, self.population.directions, numbers, place)
         if support is None or not len(support.features):
-            return state
+            return start(self.prior, self.population.directions, numbers, place)
         shares = torch.from_numpy(support.shares_of(classes))
+        numbers = with_level_shown(numbers, shares)
+        state = start(self.prior, self.population.directions, numbers, place)
         return update(state, torch.from_numpy(support.features), shares)
 
     def derived(self, **changes) -> FittedModel:

@@ -40,11 +40,13 @@ def logits_of_a_person(classifier, known, new, *, n_unlabelled):
     shares = (known[1][:, None] == classifier.classes_).astype(float)
     rho = n_unlabelled / (n_unlabelled + numbers.shift_clips)
     beta = numbers.person_variance
+    shares_shown = (new[1][SUPPORT, None] == classifier.classes_).mean(0)
+    spread = (np.prod(shares_shown**-shares_shown) - 1) / (len(shares_shown) - 1)
     precision, means = prior(features[0] @ directions, shares, known[2], beta, rho)
     x = features[1] - rho * features[1][:12].mean(0)
     z = x @ directions
     explained = np.eye(len(precision)) - np.linalg.inv(precision)
-    covariance = x @ x.T + (1 - rho) * beta - z @ explained @ z.T
+    covariance = x @ x.T + (1 - rho) * spread * beta - z @ explained @ z.T
     noisy = covariance[np.ix_(SUPPORT, SUPPORT)] + np.eye(6) / numbers.support_precision
     gain = np.linalg.solve(noisy, covariance[np.ix_(SUPPORT, QUERY)]).T
     labels = 2.0 * (new[1][SUPPORT, None] == classifier.classes_) - 1.0

@@ -121,7 +121,8 @@ class TestAgainstADenseGaussianProcess:
 
     score = w'(x - s) + u_person, w ~ N(0, I), u ~ N(0, beta); targets +1 / -1 with noise 1 for a
     clip of the population, class shares removed; noise 1 / omega for a labelled clip of the person,
-    whose level varies less by the share of the shift that is known. A new emotion: targets are 0
+    whose level varies less by the share of the shift that is known, and as far as the labels are
+    spread over the emotions. A new emotion: targets are 0
     for all clips of the population and every known emotion has a level with a flat prior.
     """
 
@@ -143,6 +144,13 @@ class TestAgainstADenseGaussianProcess:
     @pytest.mark.parametrize("known", [False, True], ids=["", "unlabelled"])
     @pytest.mark.parametrize("n_support", [0, 5, 9])
     def test_means_variances_and_probabilities(self, model, trained, people, known, n_support):
+        self.compare(model, trained, people, known, n_support)
+
+    @pytest.mark.parametrize("known", [False, True], ids=["", "unlabelled"])
+    def test_labels_of_one_emotion(self, model, trained, people, known):
+        self.compare(model, trained, people, known, 5, only="zest")
+
+    def compare(self, model, trained, people, known, n_support, only=None):
         names, codes = np.unique(people.target, return_inverse=True)
         _, persons = np.unique(people.groups, return_inverse=True)
         numbers = model.numbers
@@ -150,6 +158,7 @@ class TestAgainstADenseGaussianProcess:
         classes = np.array([*names, "zest"])
         labels = people.new_target.copy()
         labels[::4] = "zest"
+        labels = labels if only is None else np.full(len(labels), only)
         own = model.embed(people.new_views).numpy()
         support, query = own[:n_support], own
         directions = model.population.directions.numpy()
@@ -167,6 +176,9 @@ class TestAgainstADenseGaussianProcess:
         population = within @ population + (1.0 - share) * means
         support, query = support - shift, query - shift
         shares = np.bincount(codes) / len(codes)
+        counts = np.array([np.sum(labels[:n_support] == name) for name in classes])
+        given = counts[counts > 0] / max(n_support, 1)
+        spread = (np.exp(-(given * np.log(given)).sum()) - 1.0) / 3.0 if n_support else 1.0
 
         def solve(targets, levels):
             everything = np.concatenate([population, support, query])
@@ -174,7 +186,7 @@ class TestAgainstADenseGaussianProcess:
             n, m = len(population), len(population) + len(support)
             covariance = gram.copy()
             covariance[:n, :n] += beta * same + levels
-            covariance[n:, n:] += beta * (1.0 - share)  # most of the level is the shift
+            covariance[n:, n:] += beta * (1.0 - share) * spread  # most of the level is the shift
             noise = np.r_[np.ones(n), np.full(len(support), 1.0 / omega)]
             seen = covariance[:m, :m] + np.diag(noise)
             gain = np.linalg.solve(seen, covariance[:m, m:]).T

@@ -43,15 +43,19 @@ for new in stress.target_names:
     classes = [*population.classes_, new]
     for person in np.unique(people[~known]):
         own = people == person
+        three = own & (y == new) & (nth < 3)
         supports = {
-            "3 of the new": own & (y == new) & (nth < 3),
-            "and 1 of each other": own & (nth < np.where(y == new, 3, 1)),
-            "3 of all": own & (nth < 3),
+            "3 of the new": (three, None),
+            "and a recording": (three, X[own & (nth <= 3)]),
+            "and 1 of each other": (own & (nth < np.where(y == new, 3, 1)), None),
+            "3 of all": (own & (nth < 3), None),
         }
         query = own & (nth > 3)
         is_new = y[query] == new
-        for name, support in supports.items():
-            model = population.adapt(X[support], y[support], classes=classes)
+        for name, (support, recording) in supports.items():
+            model = population.adapt(
+                X[support], y[support], unlabelled=recording, classes=classes
+            )
             found = model.predict(X[query])
             right = found == y[query]
             rows.append(

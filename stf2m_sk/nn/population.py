@@ -16,6 +16,7 @@ __all__ = [
     "condition",
     "shift_known",
     "summarise",
+    "with_level_shown",
     "with_shift_known",
 ]
 
@@ -243,6 +244,44 @@ def with_shift_known(numbers: Numbers, known: float) -> Numbers:
         differ by is their shift.
     """
     return numbers._replace(person_variance=numbers.person_variance * (1.0 - known))
+
+
+def with_level_shown(numbers: Numbers, shares: Tensor) -> Numbers:
+    """Numbers for a support: the person's level is learned as far as it is spread over emotions.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        Of the model.
+    shares : Tensor of shape (n_support, n_classes)
+        Shares of all emotions to answer with in each labelled clip; one-hot for a label.
+
+    Returns
+    -------
+    Numbers
+        With the variance of the person's level times (perplexity - 1) / (n_classes - 1), the
+        perplexity being that of the emotions' shares: 1 where all have as many clips, 0 where
+        one has all.
+
+    Notes
+    -----
+    Ours. Which clips are labelled is the user's choice. Labels of one emotion alone would else
+    say that the person shows this emotion in every clip.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stf2m_sk.nn.population import Numbers, with_level_shown
+    >>> numbers = Numbers(0.5, 16.0, 10.0, 3.0, 1.0, network_gain=2.0, network_noise=1.0)
+    >>> round(with_level_shown(numbers, torch.eye(3)).person_variance, 6)
+    0.5
+    >>> with_level_shown(numbers, torch.eye(3)[[1, 1]]).person_variance
+    0.0
+    """
+    sizes = shares.double().sum(0)
+    perplexity = torch.special.entr(sizes / sizes.sum()).sum().exp().item()
+    spread = (perplexity - 1.0) / max(len(sizes) - 1, 1)
+    return numbers._replace(person_variance=numbers.person_variance * min(max(spread, 0.0), 1.0))
 
 
 def _symmetric(sum_: Tensor) -> Tensor:
