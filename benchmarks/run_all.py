@@ -14,7 +14,7 @@ from pathlib import Path
 from _report import parser
 
 OF_SPEECH, ALONE = ("efficiency", "episode_speed"), ("scaling", "interval_coverage")
-ON_ALL = ("gpu", "missing_modalities", "unlabelled_composition", "ablation", "accuracy")
+ON_ALL = ("gpu", "missing_modalities", "composition", "ablation", "accuracy")
 
 
 def main() -> None:

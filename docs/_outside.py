@@ -1,7 +1,8 @@
 """Sphinx extension: documents that lie outside docs/ become pages, and links to them lead there.
 
 On disk a page links to ``../CHANGELOG.md``, so that links work where the files lie; on the site the
-same link leads to the page made of that file, and a link to a script downloads it.
+same link leads to the page made of that file. So do links to examples and notebooks; a link to
+another script downloads it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ PAGES = {
     ROOT / "stf2m_sk/datasets/data/README.md": "bundled-data",
 }
 # Where the site has something better than the file.
-ELSEWHERE = {ROOT / "README.md": "index.md", ROOT / "docs": "index.md"}
+GALLERY, NOTEBOOKS = ROOT / "examples" / "gallery", ROOT / "examples" / "notebooks"
+ELSEWHERE = {
+    ROOT / "README.md": "index.md",
+    ROOT / "docs": "index.md",
+    GALLERY: "auto_examples/index.rst",
+    NOTEBOOKS: "notebooks/index.md",
+    **{path: f"auto_examples/{path.stem}.rst" for path in GALLERY.glob("plot_*.py")},
+    **{path: f"notebooks/{path.stem}.ipynb" for path in NOTEBOOKS.glob("*.py")},
+}
 LINK = re.compile(r"(?<=\]\()(?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?(?=\))")
 
 
