@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stf2m_sk._threads import torch_threads
 from stf2m_sk.fuzzy import place_patterns
 from stf2m_sk.nn.module import ModuleSizes, STF2MModule
 from stf2m_sk.nn.population import Numbers, PersonSums, Population, summarise
@@ -282,9 +283,11 @@ def _learn_numbers(module, unscaled, codes, shares, people, plan, random_state) 
     own_shares = shares[rows]
     kept = own_shares.sum(0) > 0
     scores = scores[:, kept] if scores.shape[1] else None
-    weights, numbers = learn_numbers(
-        torch.stack(grams), own_shares[:, kept], own_people, episodes, in_order, scores
-    )
+    # Many small products: more threads are slower, and far slower where another program runs.
+    with torch_threads(1):
+        weights, numbers = learn_numbers(
+            torch.stack(grams), own_shares[:, kept], own_people, episodes, in_order, scores
+        )
     module.weigh(weights)
     return numbers
 
