@@ -54,9 +54,7 @@ for new in stress.target_names:
         query = own & (nth > 3)
         is_new = y[query] == new
         for name, (support, recording) in supports.items():
-            model = population.adapt(
-                X[support], y[support], unlabelled=recording, classes=classes
-            )
+            model = population.adapt(X[support], y[support], unlabelled=recording, classes=classes)
             found = model.predict(X[query])
             right = found == y[query]
             rows.append(

@@ -148,14 +148,15 @@ class _Problem(NamedTuple):
         """As `scores`, with every person's shift known from all of their clips."""
         gram = torch.einsum("b,bij->ij", weights, self.grams)
         people = torch.from_numpy(self.people)
-        same = (people[:, None] == people).to(gram.dtype)
-        size = same.sum(1, keepdim=True)
-        identity = torch.eye(len(gram), dtype=gram.dtype)
+        size = people.bincount().to(gram.dtype)[:, None]
         known = shift_known(size, numbers)
-        centring = identity - known * same / size
-        centred = centring @ gram @ centring.T
-        level = with_shift_known(numbers, known).person_variance
-        return left_out(centred, self.targets, self.layout, level)
+
+        def centred(rows: Tensor) -> Tensor:
+            sums = rows.new_zeros(len(size), rows.shape[1]).index_add(0, people, rows)
+            return rows - (known / size * sums)[people]
+
+        level = with_shift_known(numbers, known[people]).person_variance
+        return left_out(centred(centred(gram).T), self.targets, self.layout, level)
 
     def shift_clips(self, weights: Tensor, numbers: Numbers) -> float:
         """How many clips had best show half of an unlabelled person's shift."""
