@@ -7,7 +7,6 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
-os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["TQDM_DISABLE"] = "1"  # a page shows what came out, and no bars
 
 from _reference import PAGES  # noqa: E402

@@ -16,7 +16,7 @@
 #
 # A comparison as an engineer needs it before a model is built in: accuracy on new people at zero
 # and four labelled clips, paired differences, and seconds. `jupytext --to ipynb comparison.py`
-# makes a notebook of this file. It takes one to two minutes.
+# makes a notebook of this file. It takes a minute.
 
 # %%
 import warnings

@@ -22,6 +22,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
 from stf2m_sk import STF2MClassifier
@@ -31,6 +32,8 @@ from stf2m_sk.inspection import UnlikeClipsWarning, explain, rule_table, short_r
 # Sensors came loose in a few clips, and each prediction would say so.
 warnings.simplefilter("ignore", UnlikeClipsWarning)
 warnings.filterwarnings("ignore", message=".*prototypes of k-means")  # nothing is to be done
+
+pd.set_option("display.max_colwidth", None)  # rules in full
 
 stress = load_stress()
 X, y, people = stress.views, stress.target, stress.groups

@@ -203,7 +203,8 @@ def _score_all(tasks: list[Task], X: Any, clips: Clips, metrics, file: ResultsFi
         if scored[i] is None
     ]
     done, n_read = Parallel(return_as="generator_unordered")(jobs), len(tasks) - len(jobs)
-    with tqdm(total=len(tasks), initial=n_read, unit="fit", disable=not _is_watched()) as bar:
+    hidden = {} if _is_watched() else {"disable": True}  # tqdm's TQDM_DISABLE decides else
+    with tqdm(total=len(tasks), initial=n_read, unit="fit", **hidden) as bar:
         for i, scores in done:
             scored[i] = scores
             if file is not None:
