@@ -114,8 +114,8 @@ def grid(
 
 
 def write_report(path: Path, *parts: str) -> None:
-    """Parts of a report and what it ran on; printed, too."""
-    text = "\n\n".join([*parts, machine()])
+    """Parts of a report, the program that made it and what it ran on; printed, too."""
+    text = "\n\n".join([*parts, f"Made by `benchmarks/{Path(sys.argv[0]).name}`. {machine()}"])
     print(text)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")

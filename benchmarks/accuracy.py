@@ -124,6 +124,8 @@ def _overall(means) -> str:
          sum(one.high < 0 for one in own), len(own))
         for pair, own in sorted(found.items())
     ]  # fmt: skip
+    if not lines:
+        return "Neither stf2m nor stf2m+unlabelled was run."
     header = ("model", "minus", "mean", "cells wholly above 0", "wholly below", "of")
     return markdown(header, lines)
 

@@ -106,6 +106,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "stf2m_sk"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["sort.js"]
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,

@@ -2,8 +2,10 @@
 
 import importlib.util
 import re
+import tomllib
 import zlib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -86,6 +88,22 @@ class TestLinksOfTheSite:
         (tmp_path / "sub" / "index.html").write_text('<a href="../a.html#top">back</a>')
         broken = loaded(DOCS / "_links.py").broken(tmp_path)
         assert broken == ["a.html: b.html#gone", "a.html: c.html", "a.html: no.png"]
+
+
+def test_badges_say_what_the_project_file_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    python = [line.rpartition(" :: ")[2] for line in project["classifiers"] if ":: 3." in line]
+    paper = re.search(r"arXiv:([\d.]+\d)", (ROOT / "CITATION.cff").read_text(encoding="utf-8"))[1]
+    expected = {
+        "python": f"python: {' | '.join(python)}",
+        "licence": f"licence: {project['license'].partition(' AND ')[0]}",
+        "arxiv": f"arXiv: {paper}",
+    }
+    for name, said in expected.items():
+        badge = ElementTree.parse(DOCS / "_static" / f"badge-{name}.svg").getroot()
+        assert badge.get("aria-label") == said
+        texts = [text.text for text in badge.iter("{http://www.w3.org/2000/svg}text")]
+        assert ": ".join(texts) == said
 
 
 def test_citation_names_this_version_and_the_paper():
