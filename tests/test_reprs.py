@@ -8,6 +8,7 @@ from stf2m_sk import PersonalisedClassifier
 from stf2m_sk.datasets import load_npz, load_stress, make_emotion_views
 from stf2m_sk.fuzzy import Pattern, RulePlacement
 from stf2m_sk.inspection import PredictionSets, ShortRules, TimelineExplanation, explain
+from stf2m_sk.model_selection import FewShotProtocol
 from stf2m_sk.recordings import Recording, Signal, StreamPredictor, Timeline
 
 LONGEST = 400
@@ -71,6 +72,17 @@ class TestTimeline:
         explained = TimelineExplanation(timeline(), ("eda",), none[:, :, None], none, none, none)
         assert repr(explained) == f"TimelineExplanation({timeline()!r}; eda)"
 
+    def test_explanation_shows_mean_contributions(self):
+        none = np.zeros((3, 2))
+        of_eda = np.array([[1.0, 0.0], [2.0, 0.0], [6.0, -3.0]])[:, :, None]
+        explained = TimelineExplanation(timeline(), ("eda",), of_eda, none, none, none)
+        html = explained._repr_html_()
+        assert "Mean contributions over 3 windows" in html
+        assert [row.strip() for row in html.splitlines() if "<td>" in row][::4] == [
+            "<td>3.0</td>",
+            "<td>-1.0</td>",
+        ]
+
 
 class TestRules:
     def test_placement_counts_rules_and_features(self):
@@ -104,6 +116,7 @@ def shown(fitted, people):
     return {
         "views": people.views,
         "schema": people.views.schema,
+        "protocol": FewShotProtocol(times=np.arange(9)),
         "classifier": fitted,
         "person": PersonalisedClassifier(fitted).fit(people.new_views, people.new_target),
         "explanation": explain(fitted, people.new_views),
@@ -121,5 +134,5 @@ def test_what_people_look_at_is_short(shown):
 
 
 def test_what_people_look_at_is_a_table_in_a_notebook(shown):
-    for name in set(shown) - {"schema"}:
+    for name in shown:
         assert "<table" in shown[name]._repr_html_() or "<div" in shown[name]._repr_html_(), name

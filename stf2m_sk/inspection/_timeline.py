@@ -77,6 +77,11 @@ class TimelineExplanation:
     def __repr__(self) -> str:
         return f"TimelineExplanation({self.timeline!r}; {', '.join(self.modalities)})"
 
+    def _repr_html_(self) -> str:
+        means = self.to_frame().groupby(["emotion", "term"], sort=False)["contribution"].mean()
+        said = f"Mean contributions over {len(self)} windows"
+        return f"<p>{said}</p>{means.unstack('term').round(2).to_html()}"
+
     def __len__(self) -> int:
         return len(self.timeline)
 

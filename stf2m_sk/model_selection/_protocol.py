@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from html import escape
 from numbers import Integral, Real
 from typing import Any
 
@@ -107,11 +108,22 @@ class FewShotProtocol:
         return seed_from(self.random_state)
 
     def __repr__(self) -> str:
+        shown = self._shown()
+        changed = [f.name for f in fields(self) if shown[f.name] != f.default]
+        return f"FewShotProtocol({', '.join(f'{name}={shown[name]!r}' for name in changed)})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{escape(repr(value))}</td></tr>"
+            for name, value in self._shown().items()
+        )
+        return f"<table><caption>FewShotProtocol</caption><tbody>{rows}</tbody></table>"
+
+    def _shown(self) -> dict[str, Any]:
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("contexts", "times"):
             shown[name] = None if shown[name] is None else f"<{len(shown[name])} clips>"
-        changed = [f.name for f in fields(self) if shown[f.name] != f.default]
-        return f"FewShotProtocol({', '.join(f'{name}={shown[name]!r}' for name in changed)})"
+        return shown
 
 
 def least_clips(protocol: FewShotProtocol) -> tuple[int, int]:
