@@ -17,11 +17,15 @@ SCRIPTS = DOCS.parent / "examples" / "notebooks"
 
 def write_notebooks(app: Sphinx, config) -> None:
     """Write the notebooks, where they are not as they should be already."""
-    for script in SCRIPTS.glob("*.py"):
-        page = DOCS / "notebooks" / f"{script.stem}.ipynb"
+    folder, scripts = DOCS / "notebooks", {path.stem: path for path in SCRIPTS.glob("*.py")}
+    for page in folder.glob("*.ipynb"):
+        if page.stem not in scripts:
+            page.unlink()
+    for name, script in scripts.items():
+        page = folder / f"{name}.ipynb"
         notebook = jupytext.read(script)
         for number, cell in enumerate(notebook.cells):
-            cell["id"] = f"{script.stem}-{number}"  # jupytext draws others each time
+            cell["id"] = f"{name}-{number}"  # jupytext draws others each time
         text = jupytext.writes(notebook, fmt="ipynb")
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")

@@ -72,6 +72,9 @@ def write_pages(app: Sphinx, config) -> None:
     """Copy the documents to docs/project, where they are not as they should be already."""
     folder = DOCS / "project"
     folder.mkdir(exist_ok=True)
+    for page in folder.glob("*.md"):
+        if page.stem not in {"index", *PAGES.values()}:  # of a document that is no more
+            page.unlink()
     for source, name in PAGES.items():
         page = folder / f"{name}.md"
         text = rewritten(source.read_text(encoding="utf-8"), source, page)
