@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -13,9 +12,6 @@ from _reference import PAGES  # noqa: E402
 from pygments.lexers.special import TextLexer  # noqa: E402
 
 from stf2m_sk import __version__  # noqa: E402
-
-# Of an example nobody has to do anything about; its text names the folder of the build.
-warnings.filterwarnings("ignore", message=".*prototypes of k-means")
 
 project = "stf2m_sk"
 author = "The stf2m_sk developers"

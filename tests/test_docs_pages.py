@@ -47,7 +47,6 @@ class TestBlocks:
         assert all((TESTS / TESTED_BY[name]).is_file() for name in with_blocks - here)
 
     @pytest.mark.filterwarnings("ignore::stf2m_sk.inspection.UnlikeClipsWarning")
-    @pytest.mark.filterwarnings("ignore:.*prototypes of k-means:UserWarning")
     def test_scikit_learn(self, run_page):
         names = run_page(DOCS / "scikit-learn.md")
         assert names["rfe"].n_features_ == 20

@@ -15,7 +15,6 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "why.md"
 SMALL = {"n_networks": 0, "n_kernels": 10, "n_patterns": 40}
 
 
-@pytest.mark.filterwarnings("ignore:.*prototypes of k-means:UserWarning")
 def test_blocks_run(monkeypatch, tmp_path, capsys):
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)

@@ -42,7 +42,6 @@ from stf2m_sk.model_selection import (
 
 # Sensors came loose in a few clips, and each prediction would say so.
 warnings.simplefilter("ignore", UnlikeClipsWarning)
-warnings.filterwarnings("ignore", message=".*prototypes of k-means")  # nothing is to be done
 
 stress = load_stress()
 X, y, people = stress.views, stress.target, stress.groups

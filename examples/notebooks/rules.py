@@ -31,7 +31,6 @@ from stf2m_sk.inspection import UnlikeClipsWarning, explain, rule_table, short_r
 
 # Sensors came loose in a few clips, and each prediction would say so.
 warnings.simplefilter("ignore", UnlikeClipsWarning)
-warnings.filterwarnings("ignore", message=".*prototypes of k-means")  # nothing is to be done
 
 pd.set_option("display.max_colwidth", None)  # rules in full
 

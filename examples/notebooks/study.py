@@ -131,7 +131,6 @@ plt.show()
 # %%
 # A loose strap was found above, and each prediction would say so.
 warnings.simplefilter("ignore", UnlikeClipsWarning)
-warnings.filterwarnings("ignore", message=".*prototypes of k-means")  # nothing is to be done
 folds = GroupKFold(5, shuffle=True, random_state=0)
 splits = folds.split(clips.views, clips.target, clips.groups)
 print(leakage_report(clips.views, clips.target, splits=splits, groups=clips.groups))

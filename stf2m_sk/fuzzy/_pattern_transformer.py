@@ -133,11 +133,6 @@ class FuzzyPatternTransformer(TransformerMixin, BaseEstimator):
         ValueError
             If X is not as `as_views` reads it, holds infinite values or a clip in which nothing
             is measured, or a parameter is out of its range.
-
-        Warns
-        -----
-        UserWarning
-            If c-means collapsed in some groups: those are placed by k-means.
         """
         views = as_views(X, self.schema)
         check_measured(views)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from stf2m_sk.nn.patterns import PatternRules
 
 __all__ = ["place_patterns"]
 
+_LOG = logging.getLogger("stf2m_sk")
 _MOST_WINDOWS = 1000  # of a group
 _MAX_ITER, _TOL, _STARTS = 30, 1e-3, 2
 
@@ -40,13 +41,11 @@ def place_patterns(
     initialisation : {"c-means", "k-means", "random"}, default="c-means"
         How prototypes are found; see `stf2m_sk.fuzzy.place_rules`.
 
-    Warns
-    -----
-    UserWarning
-        Once, if c-means collapsed in some groups: those are placed by k-means.
-
     Notes
     -----
+    Groups in which c-means collapses are placed by k-means; the logger `stf2m_sk` says how many,
+    at level INFO.
+
     Prototypes are placed with a fuzzifier that falls with the dimension of the windows
     (`stf2m_sk.fuzzy.place_rules`): with that of the memberships, 1.5, c-means would draw them
     together. Windows that are the same count once: flat stretches would draw several prototypes.
@@ -92,10 +91,9 @@ def place_patterns(
             n_collapsed += bool(found.collapsed)
         rules.place(group, torch.from_numpy(centres).to(rules.prototypes))
     if n_collapsed:
-        warnings.warn(
-            f"{n_collapsed} of {len(rules.groups)} groups of pattern rules have prototypes of "
-            "k-means: fuzzy c-means drew theirs together. Nothing needs to be done; memberships "
-            "are fuzzy all the same.",
-            UserWarning,
-            stacklevel=2,
+        _LOG.info(
+            "%d of %d groups of pattern rules have prototypes of k-means: fuzzy c-means drew "
+            "theirs together; memberships are fuzzy all the same",
+            n_collapsed,
+            len(rules.groups),
         )

@@ -1,5 +1,7 @@
 """Placement of pattern rules, against scikit-learn, scikit-fuzzy and planted truth."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -90,20 +92,16 @@ class TestPlacement:
         other = place(make_rules(2, 1, n_taps=1), wild, with_holes)
         assert torch.equal(one.prototypes, other.prototypes)
 
-    def test_groups_that_collapse_are_placed_by_k_means_and_that_is_said_once(self):
+    def test_groups_that_collapse_are_placed_by_k_means_and_that_is_logged(self, caplog):
         signal = torch.randn(30, 1, 40, generator=torch.Generator().manual_seed(0))
-        with pytest.warns(
-            UserWarning, match=r"\d of 4 groups of pattern rules have prototypes of k-means"
-        ) as said:
+        with caplog.at_level("INFO", logger="stf2m_sk"):
             rules = place(make_rules(), signal, torch.ones(30, 40))
-        assert len(said) == 1
+        [said] = caplog.messages
+        assert re.match(r"\d of 4 groups of pattern rules have prototypes of k-means", said)
         for group in range(4):  # no two prototypes in one place
             assert torch.pdist(rules.prototypes[group].flatten(1).double()).min() > 0.1
 
     @pytest.mark.parametrize("initialisation", ["c-means", "k-means", "random"])
-    @pytest.mark.filterwarnings(
-        "ignore:.*groups of pattern rules have prototypes of k-means:UserWarning"
-    )
     def test_the_seed_decides_and_global_generators_are_left(self, initialisation):
         signal = torch.randn(30, 1, 40, generator=torch.Generator().manual_seed(0))
         frames = torch.ones(30, 40)
