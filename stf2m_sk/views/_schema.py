@@ -4,9 +4,10 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from html import escape
 from numbers import Real
 from typing import Any
+
+from stf2m_sk.views._html import HEADS, cells, table
 
 _FIELDS = ("n_channels", "n_timesteps", "rate", "channel_names")
 
@@ -288,19 +289,7 @@ class ViewSchema:
         return f"ViewSchema({', '.join(map(str, self.modalities))})"
 
     def _repr_html_(self) -> str:
-        rows = [
-            {
-                "modality": modality.name,
-                "channels": ", ".join(modality.channel_names or [str(modality.n_channels)]),
-                "time steps": str(modality.n_timesteps),
-                "rate": "unknown" if modality.rate is None else f"{modality.rate:g} Hz",
-            }
-            for modality in self.modalities
-        ]
-        heads = "".join(f"<th>{head}</th>" for head in rows[0])
-        cells = ["".join(f"<td>{escape(text)}</td>" for text in row.values()) for row in rows]
-        body = "".join(f"<tr>{row}</tr>" for row in cells)
-        return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        return table("ViewSchema", HEADS, [cells(modality) for modality in self.modalities])
 
 
 def reconcile(given: Modality, expected: Modality) -> Modality:
